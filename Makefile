@@ -1,0 +1,63 @@
+# cassandra-prober. `make` leaves everything in build/; see README.md.
+#
+#   make            prober-collector and ngx_http_prober_module.so (for the nginx whose -dev files are installed)
+#   make check      unit tests plain and under ASan+UBSan and TSan, the *.t tests, a short fuzz run
+#   make unit|prove|fuzz-smoke   its parts
+#   make bench      ratios measured side by side        make soak   what takes longer than CI may
+#   make format     clang-format in place               make clean
+#
+# SAN=asan or SAN=tsan builds the C programs with a sanitizer into build/asan or build/tsan.
+
+VERSION := 0.1.0
+CC ?= cc
+CLANG ?= clang
+SAN ?=
+BUILD := build$(if $(SAN),/$(SAN))
+
+PKGS := libsystemd libcurl jansson libconfig
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
+OPT ?= -O2 -g
+SANFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANFLAGS_tsan := -fsanitize=thread
+SANFLAGS := $(SANFLAGS_$(SAN))
+HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE)
+CPPFLAGS += -D_GNU_SOURCE -DPROBER_VERSION='"$(VERSION)"' -Ishared -Icollector
+CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
+LDFLAGS_ALL = $(if $(SAN),,-pie -Wl,-z,relro,-z,now) $(SANFLAGS) $(LDFLAGS)
+LIBS = $(shell pkg-config --libs $(PKGS)) -lm
+
+SHARED_SRC := $(wildcard shared/*.c)
+LIB_SRC := $(SHARED_SRC) $(filter-out collector/main.c,$(wildcard collector/*.c collector/*/*.c))
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+UNIT := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/test_*.c))
+TOOLS := $(patsubst t/lib/%.c,$(BUILD)/tools/%,$(wildcard t/lib/*.c))
+FUZZ := $(patsubst t/fuzz/%.c,build/fuzz/%,$(wildcard t/fuzz/fuzz_*.c))
+
+all: $(BUILD)/prober-collector $(if $(SAN),,build/ngx_http_prober_module.so)
+tools: $(TOOLS)
+
+$(BUILD)/libprober.a: $(LIB_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/prober-collector: $(BUILD)/obj/collector/main.o $(BUILD)/libprober.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/%: t/unit/%.c $(BUILD)/libprober.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -It/unit $(CFLAGS_ALL) -MMD -MP $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libprober.a -lcmocka $(LIBS) -lpthread
+
+$(BUILD)/tools/%: t/lib/%.c $(BUILD)/libprober.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libprober.a $(LIBS) -lpthread
+
+# Fuzz targets are built by clang, sources and all, so that coverage reaches into the code under test.
+build/fuzz/%: t/fuzz/%.c $(LIB_SRC)
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    $(shell pkg-config --cflags $(PKGS)) -o $@ $< $(LIB_SRC) $(LIBS)
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,412 @@
+#include "collector.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "model/region.h"
+#include "model/seeds.h"
+#include "prober_segment_writer.h"
+#include "publish/publish.h"
+#include "publish/words.h"
+#include "sources/poller.h"
+
+/* Changes that come together are judged together. */
+#define SOON_US 10000
+
+/* A step of the time of day larger than this shows in documents. */
+#define WALL_STEP_MS 2000
+
+struct collector {
+    sd_event *event;
+    struct conf *conf;
+    struct poller *poller;
+    struct cluster *cluster;
+    struct prober_segment_writer *writer;
+    struct publisher publisher;
+    sd_event_source *soon; /* judges between rounds; armed by a change */
+    struct poller_target *targets;
+    size_t n_targets;
+    struct text status; /* last STATUS= line */
+    int64_t wall_offset_ms;
+    bool ready; /* READY=1 was sent */
+    struct process_figures figures;
+};
+
+static int64_t now_ms(clockid_t clock)
+{
+    struct timespec ts;
+
+    clock_gettime(clock, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int64_t now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* The offset moves only with a real step, so that documents with times in them do not change by a
+ * rounding. */
+static void follow_wall_clock(struct collector *collector)
+{
+    int64_t offset = now_ms(CLOCK_REALTIME) - now_ms(CLOCK_BOOTTIME);
+
+    if (llabs(offset - collector->wall_offset_ms) <= WALL_STEP_MS)
+        return;
+    collector->wall_offset_ms = offset;
+    collector->publisher.published = false;
+}
+
+static void measure(struct collector *collector)
+{
+    struct process_figures *figures = &collector->figures;
+    struct rusage usage;
+    unsigned long size, resident;
+    FILE *statm = fopen("/proc/self/statm", "re");
+
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        figures->cpu_seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    if (statm) {
+        if (fscanf(statm, "%lu %lu", &size, &resident) == 2)
+            figures->resident_bytes = (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+        fclose(statm);
+    }
+    figures->segment_bytes = prober_segment_writer_size(collector->writer);
+    figures->segment_documents = prober_segment_writer_documents(collector->writer);
+    figures->publish_failures = collector->publisher.failures;
+    figures->polls = *poller_counters(collector->poller);
+}
+
+static const char *static_url(const struct conf *conf, const struct prober_addr *address)
+{
+    for (size_t i = 0; i < conf->n_peers_static; i++)
+        if (prober_addr_compare(&conf->peers_static[i].address, address) == 0)
+            return conf->peers_static[i].url;
+    return "";
+}
+
+/* Polls whom the cluster knows now. */
+static void follow_membership(struct collector *collector)
+{
+    const struct cluster *cluster = collector->cluster;
+    struct poller_target *targets;
+    size_t n = 0;
+
+    if (collector->conf->peers_mode == PEERS_OFF)
+        return;
+    targets = calloc(cluster->n_sorted + 1, sizeof(*targets));
+    if (!targets)
+        return;
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        const struct node *node = cluster->sorted[i];
+
+        if (node->gone || node->forgotten || node->local)
+            continue;
+        targets[n].address = node->address;
+        targets[n++].url = static_url(collector->conf, &node->address);
+    }
+    if (n == collector->n_targets &&
+        (n == 0 || memcmp(targets, collector->targets, n * sizeof(*targets)) == 0)) {
+        free(targets);
+        return;
+    }
+    free(collector->targets);
+    collector->targets = targets;
+    collector->n_targets = n;
+    if (poller_set_targets(collector->poller, targets, n) < 0)
+        log_error("cannot follow the membership: out of memory");
+}
+
+static void log_decisions(const struct decision *decisions, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct node *node = decisions[i].node;
+        struct text text = {0};
+
+        text_printf(&text, "%s: %s -> %s", node->text, readiness_word(decisions[i].before),
+                    readiness_word(node->verdict.readiness));
+        if (node->verdict.reasons) {
+            text_puts(&text, ": ");
+            words_add_reasons(&text, node);
+        }
+        if (!text.failed)
+            log_notice("%.*s", (int)text.len, text.data);
+        text_free(&text);
+    }
+}
+
+/* STATUS= for systemctl status, when it changed. */
+static void notify_status(struct collector *collector)
+{
+    struct text status = {0};
+
+    words_add_status(&status, collector->cluster);
+    if (collector->publisher.last_error)
+        text_printf(&status, "; cannot publish: %s", strerror(-collector->publisher.last_error));
+    text_add(&status, "", 1);
+    if (status.failed ||
+        (collector->status.data && strcmp(status.data, collector->status.data) == 0)) {
+        text_free(&status);
+        return;
+    }
+    sd_notifyf(0, "STATUS=%s", status.data);
+    text_free(&collector->status);
+    collector->status = status;
+}
+
+/* The first complete round: from here on documents are ours. */
+static void notify_ready(struct collector *collector)
+{
+    if (collector->ready)
+        return;
+    collector->ready = true;
+    sd_notify(0, "READY=1");
+    log_info("ready: %s", collector->status.data ? collector->status.data : "");
+}
+
+static int publish(struct collector *collector, bool round)
+{
+    struct render_context context = {
+        .cluster = collector->cluster,
+        .now_ms = now_ms(CLOCK_BOOTTIME),
+        .region_datacenters = collector->conf->region_datacenters,
+    };
+    int before = collector->publisher.last_error, r;
+
+    follow_wall_clock(collector);
+    context.wall_offset_ms = collector->wall_offset_ms;
+    if (!render_prepare(&context))
+        return -ENOMEM;
+    if (round)
+        measure(collector);
+    r = publisher_publish(&collector->publisher, &context, &collector->figures, round);
+    render_done(&context);
+    if (r == 0)
+        cluster_clean(collector->cluster);
+    if (r < 0 && r != before)
+        log_error("cannot publish to %s: %s; what was published ages",
+                  collector->conf->segment_path, strerror(-r));
+    if (r == 0 && before < 0)
+        log_notice("publishing to %s again", collector->conf->segment_path);
+    return r;
+}
+
+/* Judges what is known and publishes what changed. */
+static void judge(struct collector *collector, bool round)
+{
+    struct cluster *cluster = collector->cluster;
+    const struct decision *decisions;
+    int64_t began_us = now_us(), took_us;
+    size_t n;
+
+    cluster_evaluate(cluster, round, now_ms(CLOCK_BOOTTIME), &decisions, &n);
+    log_decisions(decisions, n);
+    seeds_choose(cluster);
+    publish(collector, round);
+    follow_membership(collector);
+
+    took_us = now_us() - began_us;
+    collector->figures.round_us_sum += (uint64_t)took_us;
+    if ((uint64_t)took_us > collector->figures.round_us_max)
+        collector->figures.round_us_max = (uint64_t)took_us;
+}
+
+static int on_soon(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    judge(userdata, false);
+    return 0;
+}
+
+static void judge_soon(struct collector *collector)
+{
+    int enabled = SD_EVENT_OFF;
+
+    sd_event_source_get_enabled(collector->soon, &enabled);
+    if (enabled != SD_EVENT_OFF)
+        return;
+    sd_event_source_set_time_relative(collector->soon, SOON_US);
+    sd_event_source_set_enabled(collector->soon, SD_EVENT_ONESHOT);
+}
+
+static void on_done(struct observation *observation, void *userdata)
+{
+    struct collector *collector = userdata;
+
+    if (!cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME)))
+        return;
+    if (collector->cluster->wants_detail) {
+        collector->cluster->wants_detail = false;
+        poller_want_detail(collector->poller);
+    }
+    if (collector->ready)
+        judge_soon(collector);
+    else
+        follow_membership(collector);
+}
+
+static void on_round(void *userdata)
+{
+    struct collector *collector = userdata;
+
+    if (!collector->ready && !poller_first_pass_done(collector->poller))
+        return;
+    judge(collector, true);
+    notify_status(collector);
+    notify_ready(collector);
+    /* Fed by finished work: a round that did not come to its end here starves the watchdog. */
+    sd_notify(0, "WATCHDOG=1");
+}
+
+static int start_polling(struct collector *collector, const struct conf *conf, struct poller **ret)
+{
+    const struct poller_settings settings = {
+        .interval_ms = conf->interval_ms,
+        .timeout_ms = conf->timeout_ms,
+        .membership_ms = conf->membership_ms,
+        .local_url = conf->local_source,
+        .local_user = conf->local_user,
+        .local_password = conf->local_password,
+        .peer_url = conf->peers_mode == PEERS_DIRECT ? conf->peers_url : "",
+        .peer_user = conf->local_user,
+        .peer_password = conf->local_password,
+    };
+    const struct poller_handlers handlers = {
+        .done = on_done, .round = on_round, .userdata = collector};
+
+    return poller_new(collector->event, &settings, &handlers, ret);
+}
+
+static void add_static_peers(struct collector *collector)
+{
+    for (size_t i = 0; i < collector->conf->n_peers_static; i++)
+        cluster_add(collector->cluster, &collector->conf->peers_static[i].address);
+}
+
+static int open_segment(struct collector *collector)
+{
+    const char *path = collector->conf->segment_path;
+    int r = prober_segment_writer_open(path, &collector->writer);
+
+    if (r == -EBUSY)
+        log_error("%s: another collector is running (it holds %s.lock)", path, path);
+    else if (r < 0)
+        log_error("%s: cannot open the segment: %s", path, strerror(-r));
+    else if (prober_segment_writer_took_over(collector->writer))
+        log_info("%s: taken over with %zu documents", path,
+                 prober_segment_writer_documents(collector->writer));
+    return r;
+}
+
+static int start(struct collector *collector)
+{
+    int r;
+
+    collector->publisher.writer = collector->writer;
+    collector->cluster = cluster_new(&collector->conf->readiness);
+    if (!collector->cluster)
+        return -ENOMEM;
+    add_static_peers(collector);
+    r = sd_event_add_time(collector->event, &collector->soon, CLOCK_MONOTONIC, 0, 0, on_soon,
+                          collector);
+    if (r < 0)
+        return r;
+    sd_event_source_set_enabled(collector->soon, SD_EVENT_OFF);
+    r = start_polling(collector, collector->conf, &collector->poller);
+    if (r < 0)
+        return r;
+    follow_membership(collector);
+    return 0;
+}
+
+int collector_new(sd_event *event, struct conf *conf, struct collector **ret)
+{
+    struct collector *collector = calloc(1, sizeof(*collector));
+    int r;
+
+    if (!collector) {
+        conf_free(conf);
+        return -ENOMEM;
+    }
+    collector->event = sd_event_ref(event);
+    collector->conf = conf;
+    r = open_segment(collector);
+    if (r == 0) {
+        r = start(collector);
+        if (r < 0)
+            log_error("cannot start: %s", strerror(-r));
+    }
+    if (r < 0) {
+        collector_free(collector);
+        return r;
+    }
+    *ret = collector;
+    return 0;
+}
+
+int collector_reload(struct collector *collector, struct conf *conf)
+{
+    struct poller *poller;
+    int r;
+
+    if (strcmp(conf->segment_path, collector->conf->segment_path) != 0)
+        log_warning("segment.path changes with a restart only; keeping %s",
+                    collector->conf->segment_path);
+    r = start_polling(collector, conf, &poller);
+    if (r < 0) {
+        log_error("reload: cannot poll as configured: %s; keeping the old configuration",
+                  strerror(-r));
+        conf_free(conf);
+        collector->figures.reload_failures++;
+        return r;
+    }
+    free(conf->segment_path);
+    conf->segment_path = collector->conf->segment_path;
+    collector->conf->segment_path = NULL;
+    poller_free(collector->poller);
+    collector->poller = poller;
+    conf_free(collector->conf);
+    collector->conf = conf;
+    free(collector->targets);
+    collector->targets = NULL;
+    collector->n_targets = 0;
+    cluster_set_readiness(collector->cluster, &conf->readiness);
+    add_static_peers(collector);
+    follow_membership(collector);
+    collector->figures.reloads++;
+    return 0;
+}
+
+void collector_reload_refused(struct collector *collector)
+{
+    collector->figures.reload_failures++;
+}
+
+struct collector *collector_free(struct collector *collector)
+{
+    if (!collector)
+        return NULL;
+    poller_free(collector->poller);
+    sd_event_source_disable_unref(collector->soon);
+    cluster_free(collector->cluster);
+    publisher_free(&collector->publisher);
+    prober_segment_writer_close(collector->writer);
+    free(collector->targets);
+    text_free(&collector->status);
+    conf_free(collector->conf);
+    sd_event_unref(collector->event);
+    free(collector);
+    return NULL;
+}

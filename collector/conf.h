@@ -1,0 +1,57 @@
+/*
+ * The configuration file (libconfig syntax) -> struct. Every key has a default; unknown sections,
+ * keys and values are errors that name file, line and what is accepted.
+ */
+#ifndef CONF_H
+#define CONF_H
+
+#include "model/cluster.h"
+
+#define CONF_PATH "/etc/cassandra-prober/collector.conf"
+
+enum peers_mode {
+    PEERS_DIRECT = 0, /* this collector polls every node itself */
+    PEERS_OFF,        /* only the local node is polled */
+};
+
+struct conf_static {
+    struct prober_addr address;
+    char *url; /* "" = peers.url */
+};
+
+struct conf {
+    char *local_source; /* source URL; "" = no Cassandra on this host */
+    char *local_user;
+    char *local_password_file;
+    char *local_password; /* read at load, from the file or the systemd credential; never logged */
+
+    enum peers_mode peers_mode;
+    char *peers_url; /* with {address} in it */
+    struct conf_static *peers_static;
+    size_t n_peers_static;
+
+    int64_t interval_ms, timeout_ms, view_ttl_ms, membership_ms;
+
+    struct readiness_settings readiness;
+
+    char *region_name;
+    char **region_datacenters; /* NULL-terminated; NULL or none = all DCs of the cluster */
+
+    char *segment_path;
+};
+
+/* Called for each thing that is wrong: "FILE:LINE: what, and what is accepted". */
+typedef void (*conf_error)(const char *message, void *userdata);
+
+/*
+ * Reads `path`. 0, or -EINVAL after every error has been told (*ret is then untouched), or -ENOMEM.
+ * Freed by conf_free.
+ */
+int conf_load(const char *path, conf_error error, void *userdata, struct conf **ret);
+
+struct conf *conf_free(struct conf *conf); /* accepts NULL; returns NULL */
+
+/* "500ms", "3s", "1h 30min", "2" (seconds) -> ms. 0 or -EINVAL. */
+int conf_parse_duration(const char *text, int64_t *ret_ms);
+
+#endif

@@ -1,0 +1,244 @@
+#include "publish.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "words.h"
+
+static const char json[] = "application/json";
+static const char plain[] = "text/plain; charset=utf-8";
+static const char prometheus[] = "text/plain; version=0.0.4; charset=utf-8";
+
+/* One publish in progress. */
+struct batch {
+    struct publisher *publisher;
+    const struct render_context *context;
+    int64_t observed_at_ms; /* of the data behind the cluster-wide documents */
+    int error;              /* the first one */
+};
+
+static void remember(struct batch *batch, int r)
+{
+    if (r >= 0)
+        return;
+    batch->publisher->failures++;
+    if (batch->error == 0)
+        batch->error = r;
+}
+
+/* Publishes what stands in publisher->text. */
+static void put(struct batch *batch, const char *key, int status, unsigned flags, const char *type)
+{
+    struct publisher *publisher = batch->publisher;
+    const struct prober_document document = {
+        .status = (uint16_t)status,
+        .flags = (uint16_t)flags,
+        .content_type = type,
+        .body = publisher->text.data,
+        .body_len = publisher->text.len,
+    };
+    int r = publisher->text.failed
+                ? -ENOMEM
+                : prober_segment_writer_put(publisher->writer, key, strlen(key), &document);
+
+    remember(batch, r);
+}
+
+static void touch(struct batch *batch, const char *key, int64_t observed_at_ms)
+{
+    prober_segment_writer_touch(batch->publisher->writer, key, strlen(key), observed_at_ms);
+}
+
+/* An empty text to render into. */
+static struct text *fresh(struct batch *batch)
+{
+    text_reset(&batch->publisher->text);
+    return &batch->publisher->text;
+}
+
+static unsigned not_ready_flag(const struct node *node)
+{
+    /* A node that left is as unknown as one that never was: 404 whatever prober_not_ready says. */
+    return !node->gone && node->verdict.readiness != READY ? PROBER_DOCUMENT_NOT_READY : 0;
+}
+
+/* The documents of one node have these keys. */
+struct node_keys {
+    char healthz[PROBER_ADDR_STRLEN + 16];
+    char brief[PROBER_ADDR_STRLEN + 16];
+    char node[PROBER_ADDR_STRLEN + 16];
+};
+
+static void make_keys(const struct node *node, struct node_keys *keys)
+{
+    snprintf(keys->healthz, sizeof(keys->healthz), "/healthz/%s", node->text);
+    snprintf(keys->brief, sizeof(keys->brief), "/healthz/%s?brief", node->text);
+    snprintf(keys->node, sizeof(keys->node), "/nodes/%s", node->text);
+}
+
+static void remove_node(struct batch *batch, const struct node_keys *keys)
+{
+    struct prober_segment_writer *writer = batch->publisher->writer;
+
+    prober_segment_writer_remove(writer, keys->healthz, strlen(keys->healthz));
+    prober_segment_writer_remove(writer, keys->brief, strlen(keys->brief));
+    prober_segment_writer_remove(writer, keys->node, strlen(keys->node));
+}
+
+static void publish_node(struct batch *batch, const struct node *node, bool all)
+{
+    struct node_keys keys;
+    struct text *text;
+    int status;
+
+    make_keys(node, &keys);
+    if (node->forgotten) {
+        remove_node(batch, &keys);
+        return;
+    }
+    if (all || node->dirty_opinions || node->dirty_verdict) {
+        text = fresh(batch);
+        status = render_healthz(text, batch->context, node);
+        put(batch, keys.healthz, status, not_ready_flag(node), json);
+    }
+    if (all || node->dirty_verdict) {
+        text = fresh(batch);
+        status = render_brief(text, node);
+        put(batch, keys.brief, status, not_ready_flag(node), plain);
+        text = fresh(batch);
+        status = render_node(text, batch->context, node);
+        text_add(text, "\n", 1);
+        put(batch, keys.node, status, 0, json);
+    }
+    touch(batch, keys.healthz, batch->observed_at_ms);
+    touch(batch, keys.brief, batch->observed_at_ms);
+    touch(batch, keys.node, batch->observed_at_ms);
+}
+
+/* What an address that is no node of the cluster gets. */
+static void publish_unknown(struct batch *batch)
+{
+    text_puts(fresh(batch), "{}\n");
+    put(batch, "/healthz/*", 404, 0, json);
+    put(batch, "/nodes/*", 404, 0, json);
+    text_puts(fresh(batch), "not ready\n");
+    put(batch, "/healthz/*?brief", 404, 0, plain);
+    touch(batch, "/healthz/*", batch->observed_at_ms);
+    touch(batch, "/healthz/*?brief", batch->observed_at_ms);
+    touch(batch, "/nodes/*", batch->observed_at_ms);
+}
+
+/* A cluster-wide document under its name and, where it has one, its older alias. */
+static void put_shared(struct batch *batch, const char *key, const char *alias)
+{
+    put(batch, key, 200, 0, json);
+    touch(batch, key, batch->observed_at_ms);
+    if (!alias)
+        return;
+    put(batch, alias, 200, 0, json);
+    touch(batch, alias, batch->observed_at_ms);
+}
+
+static void publish_cluster(struct batch *batch)
+{
+    render_nodes(fresh(batch), batch->context);
+    put_shared(batch, "/nodes", NULL);
+    render_ready_local_dcs(fresh(batch), batch->context);
+    put_shared(batch, "/readylocaldcs", "/region-ready");
+    render_local_seeds(fresh(batch), batch->context);
+    put_shared(batch, "/localseeds", "/seeds");
+    render_dcs(fresh(batch), batch->context);
+    put_shared(batch, "/dcs", NULL);
+}
+
+static void touch_cluster(struct batch *batch)
+{
+    static const char *const keys[] = {"/nodes",      "/readylocaldcs", "/region-ready",
+                                       "/localseeds", "/seeds",         "/dcs"};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        touch(batch, keys[i], batch->observed_at_ms);
+}
+
+/* The documents about this host's own node; small, so rendered every time and written when changed.
+ */
+static void publish_local(struct batch *batch)
+{
+    const struct cluster *cluster = batch->context->cluster;
+    int64_t local_at_ms = cluster->local && cluster->local->observed_at_ms
+                              ? cluster->local->observed_at_ms
+                              : batch->observed_at_ms;
+    struct text *text = fresh(batch);
+    int status = render_ready(text, cluster);
+
+    put(batch, "/ready", status, 0, plain);
+    touch(batch, "/ready", batch->observed_at_ms);
+    text = fresh(batch);
+    status = render_view(text, cluster);
+    put(batch, "/view", status, PROBER_DOCUMENT_NO_CACHE, json);
+    touch(batch, "/view", local_at_ms);
+}
+
+static void publish_service(struct batch *batch, const struct process_figures *figures)
+{
+    text_puts(fresh(batch), "pong\n");
+    put(batch, "/ping", 200, 0, plain);
+    touch(batch, "/ping", batch->context->now_ms);
+    render_metrics(fresh(batch), batch->context, figures);
+    put(batch, "/metrics", 200, 0, prometheus);
+    touch(batch, "/metrics", batch->context->now_ms);
+}
+
+/*
+ * The time of the data behind the verdicts: the oldest view that counts. With none that counts, the
+ * newest there ever was; never polled with success, the first attempt's time is unknown and the
+ * data is as old as the process: 1, not "now".
+ */
+static int64_t data_time(const struct cluster *cluster)
+{
+    int64_t oldest = INT64_MAX, newest = 1;
+
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        const struct node *node = cluster->sorted[i];
+
+        if (node->observed_at_ms == 0)
+            continue;
+        if (node->voter && node->observed_at_ms < oldest)
+            oldest = node->observed_at_ms;
+        if (node->observed_at_ms > newest)
+            newest = node->observed_at_ms;
+    }
+    return oldest != INT64_MAX ? oldest : newest;
+}
+
+int publisher_publish(struct publisher *publisher, const struct render_context *context,
+                      const struct process_figures *figures, bool round)
+{
+    const struct cluster *cluster = context->cluster;
+    struct batch batch = {.publisher = publisher, .context = context};
+    bool all = !publisher->published;
+
+    batch.observed_at_ms = data_time(cluster);
+    for (size_t i = 0; i < cluster->n_sorted; i++)
+        publish_node(&batch, cluster->sorted[i], all);
+    publish_local(&batch);
+    if (all || cluster->dirty)
+        publish_cluster(&batch);
+    else
+        touch_cluster(&batch);
+    publish_unknown(&batch);
+    if (round)
+        publish_service(&batch, figures);
+    remember(&batch, prober_segment_writer_commit(publisher->writer));
+    /* No heartbeat over documents that could not be replaced: they must not look fresh. */
+    if (round && batch.error == 0)
+        prober_segment_writer_heartbeat(publisher->writer, context->now_ms);
+    publisher->published = batch.error == 0 || publisher->published;
+    publisher->last_error = batch.error;
+    return batch.error;
+}
+
+void publisher_free(struct publisher *publisher)
+{
+    text_free(&publisher->text);
+}

@@ -1,0 +1,267 @@
+#include "render.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "../model/region.h"
+#include "words.h"
+
+static bool shown(const struct node *node)
+{
+    return node && !node->gone && !node->forgotten;
+}
+
+bool render_prepare(struct render_context *context)
+{
+    const struct cluster *cluster = context->cluster;
+
+    context->observers = calloc(cluster->n_sorted + 1, sizeof(*context->observers));
+    context->n_observers = 0;
+    if (!context->observers)
+        return false;
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        const struct node *node = cluster->sorted[i];
+        struct observer_line *line = &context->observers[context->n_observers];
+        char status[16];
+
+        if (!shown(node))
+            continue;
+        line->observer = node;
+        line->key_len = (size_t)snprintf(line->key, sizeof(line->key), "\"/%s\":\"", node->text);
+        if (!node_view_fresh(cluster, node, context->now_ms))
+            snprintf(line->missing, sizeof(line->missing), "%s", missing_view_word(node, status));
+        context->n_observers++;
+    }
+    return true;
+}
+
+void render_done(struct render_context *context)
+{
+    free(context->observers);
+    context->observers = NULL;
+    context->n_observers = 0;
+}
+
+static const char *liveness_word(enum liveness liveness)
+{
+    switch (liveness) {
+    case LIVENESS_UP:
+        return "UP";
+    case LIVENESS_DOWN:
+        return "DOWN";
+    case LIVENESS_UNKNOWN:
+        break;
+    }
+    return "?";
+}
+
+static int status_of(const struct node *node)
+{
+    return node->verdict.readiness == READY ? 200 : 404;
+}
+
+int render_healthz(struct text *text, const struct render_context *context, const struct node *node)
+{
+    text_add(text, "{", 1);
+    for (size_t i = 0; i < context->n_observers && !node->gone; i++) {
+        const struct observer_line *line = &context->observers[i];
+        const char *word = line->missing;
+
+        if (*word == '\0')
+            word = liveness_word(cluster_opinion(context->cluster, line->observer, node));
+        if (i > 0)
+            text_add(text, ",", 1);
+        text_add(text, line->key, line->key_len);
+        text_puts(text, word);
+        text_add(text, "\"", 1);
+    }
+    text_add(text, "}\n", 2);
+    return status_of(node);
+}
+
+int render_brief(struct text *text, const struct node *node)
+{
+    text_puts(text, node->verdict.readiness == READY ? "ready\n" : "not ready\n");
+    return status_of(node);
+}
+
+/* `,"name":"value"`, or null when the value is empty. */
+static void add_string(struct text *text, const char *name, const char *value)
+{
+    text_printf(text, ",\"%s\":", name);
+    if (value && *value)
+        text_add_json(text, value);
+    else
+        text_puts(text, "null");
+}
+
+static void add_trilean(struct text *text, const char *name, enum trilean value)
+{
+    const char *word = value == TRILEAN_TRUE ? "true" : value == TRILEAN_FALSE ? "false" : "null";
+
+    text_printf(text, ",\"%s\":%s", name, word);
+}
+
+static void add_bool(struct text *text, const char *name, bool value)
+{
+    text_printf(text, ",\"%s\":%s", name, value ? "true" : "false");
+}
+
+/* A CLOCK_BOOTTIME time as time of day in UTC, or null for 0. */
+static void add_time(struct text *text, const char *name, const struct render_context *context,
+                     int64_t at_ms)
+{
+    time_t seconds = (time_t)((at_ms + context->wall_offset_ms) / 1000);
+    char buf[32];
+    struct tm tm;
+
+    if (at_ms == 0 || !gmtime_r(&seconds, &tm) ||
+        strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        buf[0] = '\0';
+    add_string(text, name, buf);
+}
+
+static void add_reason(const char *reason, void *userdata)
+{
+    struct text *text = userdata;
+
+    if (text->len > 0 && text->data[text->len - 1] != '[')
+        text_add(text, ",", 1);
+    text_add_json(text, reason);
+}
+
+/* How the node's last poll went: the reason there is no view, when there is none. */
+static void add_poll(struct text *text, enum poll_result result, int http_status,
+                     const char *detail)
+{
+    text_printf(text, "{\"result\":\"%s\"", poll_result_word(result));
+    if (http_status > 0 && result != POLL_OK)
+        text_printf(text, ",\"http_status\":%d", http_status);
+    if (*detail) {
+        text_puts(text, ",\"detail\":");
+        text_add_json(text, detail);
+    }
+    text_add(text, "}", 1);
+}
+
+int render_node(struct text *text, const struct render_context *context, const struct node *node)
+{
+    const struct view *view = node->view;
+    enum trilean native = view ? view->native_transport : TRILEAN_UNKNOWN;
+
+    if (node->gone) {
+        text_printf(text, "{\"address\":\"%s\",\"verdict\":\"not ready\",\"reasons\":[\"gone\"]",
+                    node->text);
+        add_string(text, "status", node->gossip.status);
+        text_add(text, "}", 1);
+        return 404;
+    }
+    text_printf(text, "{\"address\":\"%s\",\"verdict\":\"%s\",\"reasons\":[", node->text,
+                readiness_word(node->verdict.readiness));
+    words_reasons(node, add_reason, text);
+    text_add(text, "]", 1);
+    add_time(text, "since", context, node->changed_at_ms);
+    text_printf(text, ",\"up\":%u,\"counted\":%u", node->verdict.up, node->verdict.counted);
+    add_string(text, "dc", node->gossip.datacenter);
+    add_string(text, "rack", node->gossip.rack);
+    add_string(text, "host_id",
+               *node->gossip.host_id ? node->gossip.host_id : (view ? view->host_id : ""));
+    add_string(text, "status", node->gossip.status);
+    add_string(text, "mode", view ? view->mode : "");
+    add_trilean(text, "native_transport",
+                native != TRILEAN_UNKNOWN ? native : node->gossip.rpc_ready);
+    add_trilean(text, "gossip", view ? view->gossip : TRILEAN_UNKNOWN);
+    add_string(text, "release", view ? view->release : node->gossip.release);
+    text_puts(text, ",\"phi\":");
+    if (node->phi >= 0 && isfinite(node->phi))
+        text_printf(text, "%.3f", node->phi);
+    else
+        text_puts(text, "null");
+    add_time(text, "down_since", context, node->down_since_ms);
+    add_bool(text, "repair_needed", node->repair_needed);
+    add_bool(text, "seed", node->seed);
+    add_bool(text, "member", node->member);
+    add_bool(text, "local", node->local);
+    add_string(text, "observer", observer_word(node));
+    text_puts(text, ",\"poll\":");
+    add_poll(text, node->last_result, node->last_http_status, node->last_detail);
+    text_add(text, "}", 1);
+    return 200;
+}
+
+void render_nodes(struct text *text, const struct render_context *context)
+{
+    const struct cluster *cluster = context->cluster;
+    bool first = true;
+
+    text_puts(text, "{\"cluster\":");
+    text_add_json(text, cluster->name);
+    if (!cluster->local && cluster->last_local.result != POLL_NEVER) {
+        text_puts(text, ",\"local_poll\":");
+        add_poll(text, cluster->last_local.result, cluster->last_local.http_status,
+                 cluster->last_local.detail);
+    }
+    text_puts(text, ",\"nodes\":[");
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        if (!shown(cluster->sorted[i]))
+            continue;
+        text_puts(text, first ? "\n" : ",\n");
+        first = false;
+        render_node(text, context, cluster->sorted[i]);
+    }
+    text_puts(text, "]}\n");
+}
+
+int render_ready(struct text *text, const struct cluster *cluster)
+{
+    const struct node *local = cluster->local;
+
+    if (local && local->verdict.readiness == READY) {
+        text_puts(text, "ready\n");
+        return 200;
+    }
+    if (local) {
+        text_puts(text, "not ready: ");
+        words_add_reasons(text, local);
+    } else if (cluster->last_local.result != POLL_NEVER) {
+        text_printf(text, "not ready: local node: %s",
+                    poll_result_word(cluster->last_local.result));
+    } else {
+        text_puts(text, "no local node");
+    }
+    text_add(text, "\n", 1);
+    return 503;
+}
+
+int render_view(struct text *text, const struct cluster *cluster)
+{
+    const struct node *local = cluster->local;
+    bool first = true;
+
+    if (!local || !local->view) {
+        text_puts(text, "{\"error\":\"no view\"}\n");
+        return 503;
+    }
+    text_printf(text, "{\"format\":1,\"address\":\"%s\"", local->text);
+    add_string(text, "cluster", local->view->cluster_name);
+    add_string(text, "host_id", local->view->host_id);
+    add_string(text, "mode", local->view->mode);
+    add_trilean(text, "native_transport", local->view->native_transport);
+    add_trilean(text, "gossip", local->view->gossip);
+    add_string(text, "release", local->view->release);
+    text_puts(text, ",\"view\":{");
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        const struct node *node = cluster->sorted[i];
+        enum liveness liveness = cluster_opinion(cluster, local, node);
+
+        if (liveness == LIVENESS_UNKNOWN)
+            continue;
+        text_printf(text, "%s\"/%s\":\"%s\"", first ? "" : ",", node->text,
+                    liveness_word(liveness));
+        first = false;
+    }
+    text_puts(text, "}}\n");
+    return 200;
+}

@@ -1,0 +1,56 @@
+/*
+ * The bodies of the documents. PURE: cluster in, bytes out. Every function adds to `text` and
+ * returns the HTTP status where there is a choice.
+ */
+#ifndef RENDER_H
+#define RENDER_H
+
+#include "../model/cluster.h"
+#include "text.h"
+
+/* An observer as every /healthz/IP body shows it; prepared once for all bodies. */
+struct observer_line {
+    const struct node *observer;
+    char key[PROBER_ADDR_STRLEN + 8]; /* "/10.0.0.1":" with its quotes */
+    size_t key_len;
+    char missing[16]; /* the word that stands for its view; "" = its view is fresh */
+};
+
+/* What a rendering needs beside the cluster. */
+struct render_context {
+    const struct cluster *cluster;
+    struct observer_line *observers; /* by render_prepare(); owned by the context */
+    size_t n_observers;
+    int64_t now_ms; /* CLOCK_BOOTTIME */
+    int64_t
+        wall_offset_ms; /* add to a CLOCK_BOOTTIME time to get the time of day; for people only */
+    char *const *region_datacenters; /* NULL-terminated names; NULL = all */
+};
+
+/* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.
+ */
+bool render_prepare(struct render_context *context);
+void render_done(struct render_context *context);
+
+/* /healthz/IP: each observer's opinion of `node`. */
+int render_healthz(struct text *text, const struct render_context *context,
+                   const struct node *node);
+
+/* /healthz/IP?brief */
+int render_brief(struct text *text, const struct node *node);
+
+/* /nodes/IP and its place in /nodes. */
+int render_node(struct text *text, const struct render_context *context, const struct node *node);
+void render_nodes(struct text *text, const struct render_context *context);
+
+/* /ready: the local node for its load balancer. */
+int render_ready(struct text *text, const struct cluster *cluster);
+
+/* /view: this host's own observation, as other collectors poll it. 503 while there is none. */
+int render_view(struct text *text, const struct cluster *cluster);
+
+void render_local_seeds(struct text *text, const struct render_context *context);
+void render_dcs(struct text *text, const struct render_context *context);
+void render_ready_local_dcs(struct text *text, const struct render_context *context);
+
+#endif

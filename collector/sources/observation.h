@@ -1,0 +1,123 @@
+/*
+ * What one poll brought: a view, or the reason there is none. The data that flows from sources/ to
+ * model/.
+ *
+ * Plain data, no behaviour but making and freeing it. Times are CLOCK_BOOTTIME in ms. 0 means
+ * unknown in every enum, so zeroed memory never claims health.
+ */
+#ifndef OBSERVATION_H
+#define OBSERVATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "prober_addr.h"
+
+/* What an observer says of an endpoint. */
+enum liveness {
+    LIVENESS_UNKNOWN = 0,
+    LIVENESS_UP,
+    LIVENESS_DOWN,
+};
+
+enum trilean {
+    TRILEAN_UNKNOWN = 0,
+    TRILEAN_FALSE,
+    TRILEAN_TRUE,
+};
+
+/* How a poll ended. Every poll ends in exactly one of these. */
+enum poll_result {
+    POLL_NEVER = 0,     /* not ended yet */
+    POLL_OK,            /* a view */
+    POLL_REFUSED,       /* connection refused */
+    POLL_TIMEOUT,       /* no complete answer before the deadline */
+    POLL_RESET,         /* connection closed or reset while answering, or an answer cut short */
+    POLL_UNREACHABLE,   /* no route, no such name, other connect errors */
+    POLL_TLS,           /* TLS handshake or certificate */
+    POLL_AUTH,          /* 401 or 403, by HTTP or inside the answer: the credentials are wrong */
+    POLL_REDIRECT,      /* 3xx: never followed */
+    POLL_HTTP,          /* another HTTP status; observation.http_status has it */
+    POLL_TOO_LARGE,     /* the answer passed its bound */
+    POLL_BAD_JSON,      /* not JSON: HTML, cut, too deep, duplicate keys, invalid UTF-8 */
+    POLL_BAD_SHAPE,     /* JSON, but not of the shape asked for */
+    POLL_NO_MBEAN,      /* Cassandra's MBeans are not there: starting or stopping */
+    POLL_WRONG_CLUSTER, /* another cluster's name (found by the model) */
+    POLL_WRONG_HOST,    /* not the host id that gossip has for the address (found by the model) */
+    POLL_RESULTS
+};
+
+/* One word for documents, metrics and the journal: "ok", "refused", "timeout", "too_large", … */
+const char *poll_result_word(enum poll_result result);
+
+/* A liveness in a view. */
+struct opinion {
+    struct prober_addr endpoint;
+    enum liveness liveness;
+};
+
+#define NAME_LEN                                                                                   \
+    64 /* data centers, racks, statuses, modes, releases, with their NUL; longer ones are cut */
+#define HOST_ID_LEN 40 /* a UUID as text, with its NUL */
+
+/* An endpoint's application states as one observer has them. Empty strings are unknown. */
+struct gossip_state {
+    struct prober_addr endpoint;
+    int64_t generation;        /* seconds; grows at each start of the endpoint; 0 = unknown */
+    int64_t status_version;    /* version of STATUS_WITH_PORT, else STATUS; 0 = none */
+    int64_t rpc_ready_version; /* version of RPC_READY; 0 = none */
+    enum trilean rpc_ready;    /* native transport as gossiped */
+    char status[NAME_LEN]; /* "NORMAL", "BOOT", "LEFT", "shutdown", … text before the first comma */
+    char datacenter[NAME_LEN];
+    char rack[NAME_LEN];
+    char host_id[HOST_ID_LEN];
+    char release[NAME_LEN];
+    struct prober_addr native; /* native transport address (RPC_ADDRESS / NATIVE_ADDRESS_AND_PORT);
+                                  unset = unknown */
+    uint16_t native_port;      /* 0 = unknown: 9042 */
+};
+
+struct phi {
+    struct prober_addr endpoint;
+    double value;
+};
+
+/* All opinions of one observer, and its own state. Arrays are sorted by endpoint, without
+ * duplicates. */
+struct view {
+    char cluster_name[NAME_LEN * 2];
+    char host_id[HOST_ID_LEN];
+    char mode[NAME_LEN]; /* OperationMode; "" = unknown */
+    char release[NAME_LEN];
+    enum trilean native_transport;
+    enum trilean gossip;
+    struct opinion *opinions;
+    size_t n_opinions;
+    /* A detail poll's: NULL and 0 otherwise. */
+    struct gossip_state *states;
+    size_t n_states;
+    struct phi *phis;
+    size_t n_phis;
+    int64_t hint_window_ms; /* StorageProxy MaxHintWindow; 0 = not asked or unknown */
+};
+
+struct observation {
+    struct prober_addr
+        observer;   /* who was asked; for the local source unset until its own address is known */
+    bool local;     /* from this host's own node */
+    bool unchanged; /* POLL_OK, and the answer says what the last one said; view is NULL */
+    bool process_gone; /* local only: JMX and the native address both refused */
+    enum poll_result result;
+    int http_status;  /* 0 = none */
+    int64_t began_ms; /* when we began to ask: a view's age counts from here */
+    int64_t ended_ms;
+    size_t bytes;      /* of the answer's body */
+    char detail[128];  /* for a person: what exactly was wrong; "" when result says it all */
+    struct view *view; /* owned; NULL unless POLL_OK and not unchanged */
+};
+
+/* Frees a view and its arrays; accepts NULL; returns NULL. */
+struct view *view_free(struct view *view);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * The scheduler of polls: every target once per interval, all in parallel, each with its own
+ * deadline, none overlapping its predecessor. It knows when to ask; the sources know how. Every
+ * poll ends in one call of `done`.
+ */
+#ifndef POLLER_H
+#define POLLER_H
+
+#include <systemd/sd-event.h>
+
+#include "observation.h"
+
+/* Whom to ask and how. `url` is a source URL with {address} still in it, or a target's own. */
+struct poller_settings {
+    int64_t interval_ms;
+    int64_t timeout_ms;
+    int64_t membership_ms;      /* a detail poll at least this often */
+    const char *local_url;      /* "" = no Cassandra on this host */
+    const char *local_user;     /* "" = no credentials */
+    const char *local_password; /* never logged */
+    const char *peer_url;       /* "" = peers are not polled */
+    const char *peer_user;
+    const char *peer_password;
+};
+
+/* A node to poll. url "" = peer_url with {address} replaced. */
+struct poller_target {
+    struct prober_addr address;
+    const char *url;
+};
+
+struct poller_counters {
+    uint64_t polls;
+    uint64_t results[POLL_RESULTS];
+    uint64_t unchanged; /* answers that cost a comparison only */
+    uint64_t skipped;   /* turns left out because the predecessor still ran */
+    uint64_t bytes;
+    uint64_t duration_us_sum; /* of ended polls */
+};
+
+struct poller_handlers {
+    /* A poll ended. The observation is borrowed; its view may be taken by setting ->view to NULL.
+     */
+    void (*done)(struct observation *observation, void *userdata);
+    /*
+     * A round is complete: every target of this pass has ended, or still runs from an earlier pass.
+     * Called once an interval, also when there is nobody to poll.
+     */
+    void (*round)(void *userdata);
+    void *userdata;
+};
+
+struct poller;
+
+/* Starts polling on `event`. Settings are copied. -EINVAL: a URL that no source takes. */
+int poller_new(sd_event *event, const struct poller_settings *settings,
+               const struct poller_handlers *handlers, struct poller **ret);
+
+/* Cancels what runs, without calling `done`. Accepts NULL; returns NULL. */
+struct poller *poller_free(struct poller *poller);
+
+/*
+ * Sets whom to poll besides the local node, replacing the earlier set; polls of targets that stay
+ * go on. The local node's own address is left out (it is asked through local_url). New targets are
+ * asked at once.
+ */
+int poller_set_targets(struct poller *poller, const struct poller_target *targets,
+                       size_t n_targets);
+
+/* Every target known now has ended a poll at least once since it became known. */
+bool poller_first_pass_done(const struct poller *poller);
+
+/* Asks the detail polls of the next turn (somebody's membership changed). */
+void poller_want_detail(struct poller *poller);
+
+const struct poller_counters *poller_counters(const struct poller *poller);
+
+/* True when a source takes this URL (scheme and form); otherwise *ret_expected says what is
+ * accepted. */
+bool poller_accepts_url(const char *url, bool with_address, const char **ret_expected);
+
+#endif
