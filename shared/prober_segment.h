@@ -127,4 +127,22 @@ _Static_assert(sizeof(struct prober_segment_slot) == 88, "layout");
 _Static_assert(sizeof(struct prober_segment_entry) % PROBER_SEGMENT_ALIGN == 0, "layout");
 _Static_assert(PROBER_CONTENT_TYPE_MAX % 8 == 0 && PROBER_KEY_MAX <= UINT8_MAX, "layout");
 
+static inline uint64_t prober_segment_entries_offset(uint64_t index_cells)
+{
+    return sizeof(struct prober_segment_header) + index_cells * sizeof(uint64_t);
+}
+
+/* ThreadSanitizer knows no fences and gcc says so; every word they order is atomic all the same. */
+static inline void prober_segment_fence(memory_order order)
+{
+#if defined(__SANITIZE_THREAD__) && __GNUC__ >= 11
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+    atomic_thread_fence(order);
+#if defined(__SANITIZE_THREAD__) && __GNUC__ >= 11
+#pragma GCC diagnostic pop
+#endif
+}
+
 #endif

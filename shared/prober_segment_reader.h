@@ -97,4 +97,18 @@ int prober_segment_find(const struct prober_segment_reader *reader, const char *
 int prober_segment_copy(const struct prober_segment_reader *reader,
                         const struct prober_reading *reading, void *buf);
 
+/*
+ * For the writer, tools and tests.
+ */
+
+/* What prober_segment_open() checks after mapping. */
+enum prober_segment_problem prober_segment_validate(const void *base, size_t size);
+
+/* 64-bit hash of keys (seed 0) and bodies; not for adversaries. */
+uint64_t prober_segment_hash(const void *bytes, size_t len, uint64_t seed);
+
+/* Where the entry of `key` stands, removed document or not. 0, -ENOENT or -EBADMSG. */
+int prober_segment_lookup(const struct prober_segment_reader *reader, const char *key,
+                          size_t key_len, uint64_t *ret_entry_offset);
+
 #endif

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "prober_segment.h"
+#include "prober_segment_reader.h"
 
 struct prober_segment_writer;
 
@@ -71,5 +71,8 @@ void prober_segment_writer_heartbeat(struct prober_segment_writer *writer, int64
 /* Size of the file in bytes, and how many documents it holds. */
 size_t prober_segment_writer_size(const struct prober_segment_writer *writer);
 size_t prober_segment_writer_documents(const struct prober_segment_writer *writer);
+
+/* A reader over the writer's own mapping; valid until the next _commit or _close, never closed. */
+struct prober_segment_reader prober_segment_writer_view(const struct prober_segment_writer *writer);
 
 #endif
