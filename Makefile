@@ -61,3 +61,29 @@ build/fuzz/%: t/fuzz/%.c $(LIB_SRC)
 	    $(shell pkg-config --cflags $(PKGS)) -o $@ $< $(LIB_SRC) $(LIBS)
 
 -include $(shell find build -name '*.d' 2>/dev/null)
+
+# Everything the tests run, plain and with sanitizers.
+test-programs: tools unit-programs fuzz-programs
+	$(MAKE) SAN=asan build/asan/prober-collector unit-programs tools
+	$(MAKE) SAN=tsan unit-programs
+unit-programs: $(UNIT)
+fuzz-programs: $(FUZZ)
+
+check: all test-programs
+	prove --timer $(filter-out $(wildcard t/cluster_*.t),$(wildcard t/*.t))
+unit: test-programs
+	prove t/unit.t
+fuzz-smoke: fuzz-programs
+	prove t/fuzz.t
+bench: all tools
+	t/bench/run
+soak: all test-programs
+	t/soak
+
+format:
+	clang-format -i shared/*.[ch] ngx_prober_module/*.[ch] collector/*.[ch] collector/*/*.[ch] t/*/*.[ch]
+clean:
+	rm -rf build/obj build/asan build/tsan build/unit build/tools build/fuzz build/nginx build/*.a build/*.so \
+	    build/prober-collector
+
+.PHONY: all tools test-programs unit-programs fuzz-programs check unit fuzz-smoke bench soak format clean

@@ -1,0 +1,85 @@
+#!/usr/bin/perl
+# The seams of the house: who may include what. A change that breaks one of these changes the architecture.
+use strict;
+use warnings;
+use Test::More;
+
+my @files = sort glob('{shared,collector,collector/*,ngx_prober_module}/*.{c,h}');
+ok(@files > 20, 'the sources are found');
+
+my %includes;
+for my $file (@files) {
+    open my $in, '<', $file or die "$file: $!";
+    $includes{$file} = [ map { /^\s*#\s*include\s*[<"]([^>"]+)/ ? $1 : () } <$in> ];
+}
+
+# What the file's includes that match `pattern` are.
+sub includes { my ($file, $pattern) = @_; grep { $_ =~ $pattern } @{ $includes{$file} } }
+
+sub only {
+    my ($what, $pattern, $where) = @_;
+    my @wrong = grep { $_ !~ $where && includes($_, $pattern) } @files;
+    is("@wrong", '', "only $where includes $what");
+}
+
+only('ngx_*.h', qr/^ngx_|^nginx/, qr{^ngx_prober_module/});
+only('curl', qr/^curl\//, qr{^collector/sources/});
+only('jansson', qr/^jansson/, qr{^collector/sources/jolokia\.c$});
+only('libconfig', qr/^libconfig/, qr{^collector/conf(_values)?\.[ch]$});
+only('systemd', qr/^systemd\//,
+    qr{^collector/(main\.c|collector\.[ch]|sources/(poller|http|probe|source)\w*\.[ch]|control/.*)$});
+only('the segment writer', qr/prober_segment_writer/,
+    qr{^(shared/prober_segment_\w+\.[ch]|collector/publish/publish\.[ch]|collector/collector\.c)$});
+
+# Direction: sources -> model -> publish. A stage includes its own types and earlier ones, never a later one.
+my %later = (
+    'collector/sources' => qr{model/|publish/|control/},
+    'collector/model'   => qr{publish/|control/},
+    'collector/publish' => qr{control/},
+);
+for my $stage (sort keys %later) {
+    my @wrong = grep { index($_, "$stage/") == 0 && includes($_, $later{$stage}) } @files;
+    is("@wrong", '', "$stage includes no later stage");
+}
+
+# model/ and publish/ are pure: no clock, socket, file or log.
+my @impure = grep { m{^collector/(model|publish)/}
+        && includes($_, qr{^(sys/socket|sys/stat|fcntl|unistd|netinet/|arpa/|sys/resource|log\.h|.*/log\.h)}) } @files;
+is("@impure", '', 'model/ and publish/ include no header of the outside world');
+
+my @calls;
+for my $file (grep { m{^collector/model/|^collector/publish/} } @files) {
+    open my $in, '<', $file or die "$file: $!";
+    while (<$in>) {
+        push @calls, "$file:$." if /\b(clock_gettime|gettimeofday|time|fopen|open|socket|log_\w+)\s*\(/
+            && !m{^\s*(\*|/\*|//)};
+    }
+}
+is("@calls", '', 'model/ and publish/ call no clock, file, socket or log');
+
+# shared/ is compiled by both sides: libc only, and nothing but prober_ names leave it.
+my @foreign = grep { m{^shared/} && includes($_, qr{^(systemd|curl|jansson|libconfig|ngx_|\.\./)}) } @files;
+is("@foreign", '', 'shared/ includes libc only');
+
+SKIP: {
+    my ($library) = grep { -e } 'build/libprober.a';
+    skip 'build/libprober.a is not built', 1 unless $library;
+    my %shared = map { s{.*/}{}r =~ s/\.c$/.o/r => 1 } grep { /\.c$/ && m{^shared/} } @files;
+    my ($member, @names) = ('');
+    for (`nm -g --defined-only $library 2>/dev/null`) {
+        $member = $1 if /^(\S+\.o):/;
+        push @names, "$member:$1" if $shared{$member} && /\s[TDBRV]\s+(\S+)/ && $1 !~ /^prober_/;
+    }
+    is("@names", '', 'every extern name of shared/ starts with prober_');
+}
+
+# A file that outgrows its room wants another room.
+my @long;
+for my $file (@files) {
+    open my $in, '<', $file or die "$file: $!";
+    my @lines = <$in>;
+    push @long, "$file:" . scalar @lines if @lines > 520;
+}
+is("@long", '', 'no file is longer than about 500 lines');
+
+done_testing();

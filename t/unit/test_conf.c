@@ -1,0 +1,226 @@
+/* Every bad line of a configuration is told with its line and what is accepted; every good one is
+ * taken. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "conf.h"
+#include "publish/text.h"
+
+static void collect(const char *message, void *userdata)
+{
+    text_puts(userdata, message);
+    text_puts(userdata, "\n");
+}
+
+/* Loads `source` from a file named like /tmp/prober-conf-XXXXXX; errors go to *ret_errors as lines.
+ */
+static struct conf *load(const char *source, struct text *ret_errors)
+{
+    char path[] = "/tmp/prober-conf-XXXXXX";
+    struct conf *conf = NULL;
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, source, strlen(source)), strlen(source));
+    close(fd);
+    conf_load(path, collect, ret_errors, &conf);
+    text_add(ret_errors, "", 1);
+    unlink(path);
+    return conf;
+}
+
+static void refused_lines(void **state)
+{
+    static const struct {
+        const char *source;
+        const char *line;    /* ":N:" of the message */
+        const char *message; /* in it */
+    } table[] = {
+        {"\nlocl: { };", ":2:", "unknown section \"locl\"; accepted: local, peers, poll"},
+        {"local: { sauce = \"x\"; };", ":1:",
+         "unknown key \"sauce\" in section \"local\"; accepted: source, user, password_file"},
+        {"local: {\n source = 5;\n};", ":2:", "local.source: expected a source URL"},
+        {"local: { source = \"ftp://x\"; };", ":1:", "jolokia+http://"},
+        {"local: { user = true; };", ":1:", "expected a user name in quotes, got true"},
+        {"local: { password_file = \"/nonexistent/p\"; };", ":1:", "No such file or directory"},
+        {"local = 7;", ":1:", "expected a group"},
+        {"peers: { mode = \"mash\"; };", ":1:", "expected \"direct\" or \"off\", got \"mash\""},
+        {"peers: { url = \"jolokia+http://10.0.0.1:8778/jolokia\"; };", ":1:", "{address}"},
+        {"peers: { static = \"10.0.0.1\"; };", ":1:", "expected a list of addresses"},
+        {"peers: { static = [ \"10.0.0.300\" ]; };", ":1:", "expected an IP address"},
+        {"peers: {\n static = [ \"10.0.0.1=nonsense\" ]; };", ":2:", "jolokia+http://"},
+        {"poll: { interval = \"fast\"; };", ":1:", "expected a duration of at least 50ms"},
+        {"poll: { interval = \"-1s\"; };", ":1:", "expected a duration"},
+        {"poll: { interval = \"10ms\"; };", ":1:", "at least 50ms, such as \"3s\", got \"10ms\""},
+        {"poll: { timeout = 1.5; };", ":1:", "got 1.5"},
+        {"poll: { interval = \"3s\"; view_ttl = \"1s\"; };", "", "view_ttl is shorter"},
+        {"readiness: { policy = \"count:\"; };", ":1:", "\"count:K\", got \"count:\""},
+        {"readiness: { policy = \"count:0\"; };", ":1:", "got \"count:0\""},
+        {"readiness: { policy = \"count:2x\"; };", ":1:", "got \"count:2x\""},
+        {"readiness: { min_observers = \"most\"; };", ":1:", "or \"majority\", got \"most\""},
+        {"readiness: { min_observers = 0; };", ":1:", "got 0"},
+        {"readiness: { rise = 0; };", ":1:", "expected a number of rounds"},
+        {"readiness: { fall = \"1\"; };", ":1:", "expected a number of rounds"},
+        {"seeds: { count = \"3\"; };", ":1:", "expected \"auto\""},
+        {"region: { datacenters = \"dc1\"; };", ":1:", "a list of data center names"},
+        {"region: { datacenters = [ 1 ]; };", ":1:", "a name in quotes, got 1"},
+        {"segment: { path = \"segment\"; };", ":1:", "expected an absolute path"},
+        {"local: { source = \"\"; };", "", "nobody to poll"},
+        {"local: { user = \"u\"; };", "", "needs local.password_file"},
+        {"local: {\n source \"x\";\n};", ":2:", "syntax error"},
+        {"local: { source = \"a\"; source = \"b\"; };", ":1:", "duplicate"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct text errors = {0};
+        struct conf *conf = load(table[i].source, &errors);
+
+        if (conf || !strstr(errors.data, table[i].line) || !strstr(errors.data, table[i].message))
+            fail_msg("%s\n  gave: %s\n  wanted: %s … %s", table[i].source, errors.data,
+                     table[i].line, table[i].message);
+        text_free(&errors);
+    }
+}
+
+static void all_errors_at_once(void **state)
+{
+    struct text errors = {0};
+
+    (void)state;
+    assert_null(load("poll: {\n interval = 1.0;\n timeout = 2.0;\n};\nx: { };", &errors));
+    assert_non_null(strstr(errors.data, ":2: poll.interval"));
+    assert_non_null(strstr(errors.data, ":3: poll.timeout"));
+    assert_non_null(strstr(errors.data, ":5: unknown section"));
+    text_free(&errors);
+}
+
+static void missing_file(void **state)
+{
+    struct text errors = {0};
+    struct conf *conf = NULL;
+
+    (void)state;
+    assert_true(conf_load("/nonexistent.conf", collect, &errors, &conf) < 0);
+    text_add(&errors, "", 1);
+    assert_non_null(strstr(errors.data, "/nonexistent.conf: cannot read the configuration"));
+    text_free(&errors);
+}
+
+static void empty_file_has_defaults(void **state)
+{
+    struct text errors = {0};
+    struct conf *conf = load("", &errors);
+
+    (void)state;
+    assert_string_equal(errors.data, "");
+    assert_non_null(conf);
+    assert_int_equal(conf->interval_ms, 500);
+    assert_int_equal(conf->timeout_ms, 1000);
+    assert_int_equal(conf->readiness.view_ttl_ms, 3000);
+    assert_int_equal(conf->readiness.policy, POLICY_MUTUAL);
+    assert_int_equal(conf->readiness.settle_ms, 5000);
+    assert_string_equal(conf->segment_path, "/run/cassandra-prober/segment");
+    conf_free(conf);
+    text_free(&errors);
+}
+
+static void good_settings(void **state)
+{
+    struct text errors = {0};
+    struct conf *conf = load(
+        "local: { source = \"jolokia+http://127.0.0.1:7777/jolokia\"; };\n"
+        "peers: { mode = \"off\"; url = \"jolokia+https://{address}:1/j\";\n"
+        "  static = [ \"10.0.0.1\", \"[2001:DB8::1]=jolokia+http://192.0.2.7:8778/jolokia\" ]; };\n"
+        "poll: { interval = 2; timeout = \"1s 500ms\"; view_ttl = \"1min\"; membership = \"3h\"; "
+        "};\n"
+        "readiness: { policy = \"count:3\"; min_observers = \"majority\"; rise = 2; fall = 3;\n"
+        "  settle = \"0\"; rehab = \"0\"; };\n"
+        "seeds: { count = \"auto\"; };\n"
+        "region: { name = \"eu\"; datacenters = [ \"dc1\", \"dc2\" ]; };\n"
+        "segment: { path = \"/tmp/s\"; };\n",
+        &errors);
+    struct prober_addr v6;
+
+    (void)state;
+    assert_string_equal(errors.data, "");
+    assert_non_null(conf);
+    assert_int_equal(conf->peers_mode, PEERS_OFF);
+    assert_int_equal(conf->n_peers_static, 2);
+    assert_string_equal(conf->peers_static[0].url, "");
+    assert_int_equal(prober_addr_parse("2001:db8::1", 11, &v6), 0);
+    assert_int_equal(prober_addr_compare(&conf->peers_static[1].address, &v6), 0);
+    assert_string_equal(conf->peers_static[1].url, "jolokia+http://192.0.2.7:8778/jolokia");
+    assert_int_equal(conf->interval_ms, 2000);
+    assert_int_equal(conf->timeout_ms, 1500);
+    assert_int_equal(conf->view_ttl_ms, 60000);
+    assert_int_equal(conf->membership_ms, 3 * 3600 * 1000);
+    assert_int_equal(conf->readiness.policy, POLICY_COUNT);
+    assert_int_equal(conf->readiness.count, 3);
+    assert_true(conf->readiness.min_majority);
+    assert_int_equal(conf->readiness.rise, 2);
+    assert_int_equal(conf->readiness.fall, 3);
+    assert_int_equal(conf->readiness.settle_ms, 0);
+    assert_string_equal(conf->region_datacenters[1], "dc2");
+    assert_null(conf->region_datacenters[2]);
+    conf_free(conf);
+    text_free(&errors);
+}
+
+static void password_from_file(void **state)
+{
+    char path[] = "/tmp/prober-password-XXXXXX", source[128];
+    struct text errors = {0};
+    struct conf *conf;
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_int_equal(write(fd, "secret \nsecond line\n", 20), 20);
+    close(fd);
+    snprintf(source, sizeof(source), "local: { user = \"u\"; password_file = \"%s\"; };", path);
+    conf = load(source, &errors);
+    unlink(path);
+    assert_non_null(conf);
+    assert_string_equal(conf->local_password, "secret ");
+    conf_free(conf);
+    text_free(&errors);
+}
+
+static void durations(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } good[] = {{"500ms", 500},   {"3s", 3000},          {"3", 3000},      {"2min", 120000},
+                {"3h", 10800000}, {"1h 30min", 5400000}, {"1d", 86400000}, {"1 s", 1000}};
+    static const char *const bad[] = {"",    " ",   "s",    "3x",
+                                      "3s!", "-3s", "1.5s", "99999999999999999999s"};
+    int64_t ms;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(conf_parse_duration(good[i].text, &ms), 0);
+        assert_int_equal(ms, good[i].ms);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_true(conf_parse_duration(bad[i], &ms) < 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refused_lines), cmocka_unit_test(all_errors_at_once),
+        cmocka_unit_test(missing_file),  cmocka_unit_test(empty_file_has_defaults),
+        cmocka_unit_test(good_settings), cmocka_unit_test(password_from_file),
+        cmocka_unit_test(durations),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
