@@ -1,0 +1,527 @@
+/*
+ * A request -> a key -> a document -> an HTTP answer.
+ *
+ * The key is the path below the location, with an address at its end in canonical spelling.
+ * Look-ups go from the special to the general: KEY?ARGUMENT, KEY, and then for an address
+ * DIR/<star>?ARGUMENT, DIR/<star>: what is answered about addresses that nobody knows.
+ */
+#include "ngx_http_prober_module.h"
+
+#include "prober_addr.h"
+
+#define NGX_HTTP_PROBER_TRIES 16
+
+typedef struct {
+    size_t len;
+    size_t dir_len; /* up to and with the '/' before an address; 0: it ends in no address */
+    u_char data[PROBER_KEY_MAX];
+} ngx_http_prober_key_t;
+
+static ngx_int_t ngx_http_prober_pass(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf);
+static ngx_int_t ngx_http_prober_answer(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                        ngx_http_prober_ctx_t *ctx);
+static ngx_int_t ngx_http_prober_document(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                          ngx_http_prober_ctx_t *ctx, int64_t now_ms);
+static ngx_int_t ngx_http_prober_refuse(ngx_http_request_t *r, ngx_http_prober_ctx_t *ctx,
+                                        const char *reason);
+static int ngx_http_prober_find(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                ngx_http_prober_ctx_t *ctx);
+static ngx_uint_t ngx_http_prober_has_error_page(ngx_http_request_t *r,
+                                                 ngx_http_prober_loc_conf_t *plcf,
+                                                 ngx_uint_t status);
+static ngx_int_t ngx_http_prober_send(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                      ngx_http_prober_ctx_t *ctx);
+static ngx_int_t ngx_http_prober_allow(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf);
+
+ngx_int_t ngx_http_prober_handler(ngx_http_request_t *r)
+{
+    ngx_int_t rc;
+    ngx_http_prober_ctx_t *ctx;
+    ngx_http_prober_loc_conf_t *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_prober_module);
+
+    if (!(r->method & (NGX_HTTP_GET | NGX_HTTP_HEAD | NGX_HTTP_OPTIONS))) {
+        return ngx_http_prober_pass(r, plcf);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_prober_ctx_t));
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->age_ms = -1;
+    ctx->bodiless = (r->method != NGX_HTTP_GET || r->header_only);
+
+    ngx_http_set_ctx(r, ctx, ngx_http_prober_module);
+
+    rc = ngx_http_prober_answer(r, plcf, ctx);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    /* an answer without a type has no body of ours: nginx makes one for its status */
+    if (r->method != NGX_HTTP_OPTIONS &&
+        (ctx->type.len == 0 || ngx_http_prober_has_error_page(r, plcf, ctx->status))) {
+        return ctx->status;
+    }
+
+    return ngx_http_prober_send(r, plcf, ctx);
+}
+
+/* The path below the location, without slashes around it. A URI that a rewrite changed has no
+ * location's prefix to lose. */
+static void ngx_http_prober_path(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                 ngx_str_t *path)
+{
+    *path = r->uri;
+
+    if (r->valid_location && path->len >= plcf->prefix.len &&
+        ngx_strncmp(path->data, plcf->prefix.data, plcf->prefix.len) == 0) {
+        path->data += plcf->prefix.len;
+        path->len -= plcf->prefix.len;
+    }
+
+    while (path->len && path->data[0] == '/') {
+        path->data++;
+        path->len--;
+    }
+
+    while (path->len && path->data[path->len - 1] == '/') {
+        path->len--;
+    }
+}
+
+/* What does not read goes on in the named location, its request body unread. */
+static ngx_int_t ngx_http_prober_pass(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf)
+{
+    u_char *p;
+    ngx_str_t path;
+
+    if (plcf->control.len == 0) {
+        return ngx_http_prober_allow(r, plcf) == NGX_OK ? NGX_HTTP_NOT_ALLOWED
+                                                        : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_prober_path(r, plcf, &path);
+
+    p = ngx_pnalloc(r->pool, path.len + 1);
+    if (p == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    *p = '/';
+    ngx_memcpy(p + 1, path.data, path.len);
+
+    r->uri.data = p;
+    r->uri.len = path.len + 1;
+    ngx_http_set_exten(r);
+
+    /* or proxy_pass would send the URI as the client wrote it */
+    r->valid_unparsed_uri = 0;
+
+    return ngx_http_named_location(r, &plcf->control);
+}
+
+/* NGX_OK: what to answer is in ctx. Else an HTTP status, or NGX_ERROR. */
+static ngx_int_t ngx_http_prober_answer(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                        ngx_http_prober_ctx_t *ctx)
+{
+    int64_t heartbeat_ms, age_ms, now_ms;
+    ngx_log_t *log = r->connection->log;
+    ngx_http_prober_segment_t *segment = plcf->segment;
+
+    ngx_http_prober_segment_refresh(segment, log);
+
+    if (segment->reader.base == NULL) {
+        return ngx_http_prober_refuse(r, ctx, prober_segment_problem_text(segment->problem));
+    }
+
+    heartbeat_ms = prober_segment_heartbeat_ms(&segment->reader);
+    now_ms = prober_segment_now_ms();
+
+    if (heartbeat_ms == 0) {
+        ctx->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+        ngx_str_set(&ctx->type, "text/plain");
+        ngx_str_set(&ctx->body, "starting");
+        return NGX_OK;
+    }
+
+    age_ms = prober_segment_age_ms(heartbeat_ms, now_ms);
+
+    if (age_ms > (int64_t)plcf->stale) {
+        ngx_http_prober_segment_stale(segment, heartbeat_ms, age_ms, log);
+
+        if (segment->problem != PROBER_SEGMENT_OK) {
+            return ngx_http_prober_refuse(r, ctx, prober_segment_problem_text(segment->problem));
+        }
+
+        if (plcf->on_stale == NGX_HTTP_PROBER_ON_STALE_ERROR) {
+            ctx->age_ms = age_ms;
+            return ngx_http_prober_refuse(r, ctx, NULL);
+        }
+    }
+
+    return ngx_http_prober_document(r, plcf, ctx, now_ms);
+}
+
+/* 503 for what no document says: the reason why the segment is of no use; NULL: it is stale. */
+static ngx_int_t ngx_http_prober_refuse(ngx_http_request_t *r, ngx_http_prober_ctx_t *ctx,
+                                        const char *reason)
+{
+    size_t room;
+
+    room = sizeof("{\"error\":\"segment\",\"reason\":\"\"}") + NGX_INT64_LEN +
+           (reason ? ngx_strlen(reason) : 0);
+
+    ctx->body.data = ngx_pnalloc(r->pool, room);
+    if (ctx->body.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->body.len =
+        (reason ? ngx_sprintf(ctx->body.data, "{\"error\":\"segment\",\"reason\":\"%s\"}", reason)
+                : ngx_sprintf(ctx->body.data, "{\"error\":\"stale\",\"age_ms\":%L}", ctx->age_ms)) -
+        ctx->body.data;
+
+    ctx->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+    ngx_str_set(&ctx->type, "application/json");
+
+    return NGX_OK;
+}
+
+static ngx_int_t ngx_http_prober_document(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                          ngx_http_prober_ctx_t *ctx, int64_t now_ms)
+{
+    int rc;
+    struct prober_reading *reading = &ctx->reading;
+
+    rc = ngx_http_prober_find(r, plcf, ctx);
+
+    switch (rc) {
+
+    case 0:
+        break;
+
+    case -ENOENT:
+        ctx->status = NGX_HTTP_NOT_FOUND;
+        return NGX_OK;
+
+    case -EBADMSG:
+        ngx_http_prober_segment_corrupt(plcf->segment, r->connection->log);
+        return ngx_http_prober_refuse(r, ctx, prober_segment_problem_text(PROBER_SEGMENT_CORRUPT));
+
+    case -EAGAIN:
+        return ngx_http_prober_refuse(r, ctx, "busy");
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->document = 1;
+    ctx->type.data = (u_char *)reading->content_type;
+    ctx->type.len = reading->content_type_len;
+    ctx->status = reading->status;
+
+    if (reading->flags & PROBER_DOCUMENT_NOT_READY) {
+        ctx->status = plcf->not_ready;
+
+    } else if (reading->status >= NGX_HTTP_OK && reading->status < NGX_HTTP_SPECIAL_RESPONSE) {
+        ctx->ready = 1;
+    }
+
+    if (reading->observed_at_ms != 0) {
+        ctx->age_ms = prober_segment_age_ms(reading->observed_at_ms, now_ms);
+    }
+
+    return NGX_OK;
+}
+
+/* 0: the document under the key is in ctx->reading and, unless it is not wanted, in ctx->body.
+ * -ENOMEM, or as prober_segment_find() says. */
+static int ngx_http_prober_read(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                ngx_http_prober_ctx_t *ctx, ngx_http_prober_key_t *key, size_t len)
+{
+    int rc;
+    ngx_uint_t i;
+    const struct prober_segment_reader *reader = &plcf->segment->reader;
+
+    for (i = 0; i < NGX_HTTP_PROBER_TRIES; i++) {
+        rc = prober_segment_find(reader, (char *)key->data, len, &ctx->reading);
+        if (rc != 0) {
+            return rc;
+        }
+
+        ctx->body.len = ctx->reading.body_len;
+
+        if (ctx->bodiless || ctx->body.len == 0) {
+            return 0;
+        }
+
+        if (ctx->body.len > ctx->room) {
+            ctx->room = ctx->body.len;
+            ctx->body.data = ngx_pnalloc(r->pool, ctx->room);
+            if (ctx->body.data == NULL) {
+                return -ENOMEM;
+            }
+        }
+
+        rc = prober_segment_copy(reader, &ctx->reading, ctx->body.data);
+        if (rc != -EAGAIN) {
+            return rc;
+        }
+    }
+
+    return -EAGAIN;
+}
+
+/* KEY?ARGUMENT, then KEY. */
+static int ngx_http_prober_read_special(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                        ngx_http_prober_ctx_t *ctx, ngx_http_prober_key_t *key)
+{
+    int rc;
+    size_t len;
+
+    for (len = 0; len < r->args.len; len++) {
+        if (r->args.data[len] == '=' || r->args.data[len] == '&') {
+            break;
+        }
+    }
+
+    if (len != 0 && key->len + 1 + len <= PROBER_KEY_MAX) {
+        key->data[key->len] = '?';
+        ngx_memcpy(key->data + key->len + 1, r->args.data, len);
+
+        rc = ngx_http_prober_read(r, plcf, ctx, key, key->len + 1 + len);
+        if (rc != -ENOENT) {
+            return rc;
+        }
+    }
+
+    return ngx_http_prober_read(r, plcf, ctx, key, key->len);
+}
+
+/* NGX_DECLINED: it is longer than any key. */
+static ngx_int_t ngx_http_prober_make_key(ngx_str_t *path, ngx_http_prober_key_t *key)
+{
+    char text[PROBER_ADDR_STRLEN];
+    ngx_str_t last;
+    struct prober_addr addr;
+
+    last = *path;
+
+    while (last.len && path->data[last.len - 1] != '/') {
+        last.len--;
+    }
+
+    key->dir_len = 1 + last.len;
+
+    last.data = path->data + last.len;
+    last.len = path->len - last.len;
+
+    if (prober_addr_parse((char *)last.data, last.len, &addr) == 0) {
+        last.data = (u_char *)text;
+        last.len = prober_addr_format(&addr, text);
+    }
+
+    key->len = key->dir_len + last.len;
+    if (key->len > PROBER_KEY_MAX) {
+        return NGX_DECLINED;
+    }
+
+    key->data[0] = '/';
+    ngx_memcpy(key->data + 1, path->data, key->dir_len - 1);
+    ngx_memcpy(key->data + key->dir_len, last.data, last.len);
+
+    if (last.data != (u_char *)text) {
+        key->dir_len = 0;
+    }
+
+    return NGX_OK;
+}
+
+static int ngx_http_prober_find(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                ngx_http_prober_ctx_t *ctx)
+{
+    int rc;
+    ngx_str_t path;
+    ngx_http_prober_key_t key;
+
+    ngx_http_prober_path(r, plcf, &path);
+
+    if (ngx_http_prober_make_key(&path, &key) != NGX_OK) {
+        return -ENOENT;
+    }
+
+    rc = ngx_http_prober_read_special(r, plcf, ctx, &key);
+
+    if (rc == -ENOENT && key.dir_len) {
+        key.len = key.dir_len;
+        key.data[key.len++] = '*';
+
+        rc = ngx_http_prober_read_special(r, plcf, ctx, &key);
+    }
+
+    return rc;
+}
+
+/* An error_page of this very location replaces our answer, as it replaces one of nginx's own; an
+ * inherited one does not, as it does not replace what proxy_pass brings. */
+static ngx_uint_t ngx_http_prober_has_error_page(ngx_http_request_t *r,
+                                                 ngx_http_prober_loc_conf_t *plcf,
+                                                 ngx_uint_t status)
+{
+    ngx_uint_t i;
+    ngx_http_err_page_t *page;
+
+    if (plcf->error_pages == NULL || r->error_page) {
+        return 0;
+    }
+
+    page = plcf->error_pages->elts;
+
+    for (i = 0; i < plcf->error_pages->nelts; i++) {
+        if (page[i].status == (ngx_int_t)status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+static ngx_table_elt_t *ngx_http_prober_header(ngx_http_request_t *r, const char *name,
+                                               const char *value, size_t len)
+{
+    ngx_table_elt_t *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    h->hash = 1;
+    h->key.data = (u_char *)name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = (u_char *)value;
+    h->value.len = len;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return h;
+}
+
+static ngx_int_t ngx_http_prober_allow(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf)
+{
+    static const char allow[] = "GET, HEAD, OPTIONS, PUT, POST, DELETE";
+    size_t len = plcf->control.len ? sizeof(allow) - 1 : sizeof("GET, HEAD, OPTIONS") - 1;
+
+    return ngx_http_prober_header(r, "Allow", allow, len) ? NGX_OK : NGX_ERROR;
+}
+
+static ngx_int_t ngx_http_prober_headers(ngx_http_request_t *r, ngx_http_prober_ctx_t *ctx)
+{
+    u_char *last;
+    const char *cache;
+    ngx_table_elt_t *h;
+
+    cache = "no-store";
+
+    if (ctx->document) {
+        last = ngx_sprintf(ctx->etag, "\"%016xL\"", (int64_t)ctx->reading.etag);
+
+        h = ngx_http_prober_header(r, "ETag", (char *)ctx->etag, last - ctx->etag);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        r->headers_out.etag = h;
+
+        if (ctx->reading.flags & PROBER_DOCUMENT_NO_CACHE) {
+            cache = "no-cache";
+        }
+
+        if (ctx->age_ms >= 0) {
+            last = ngx_sprintf(ctx->age, "%L", ctx->age_ms);
+
+            h = ngx_http_prober_header(r, "X-Prober-Age-Ms", (char *)ctx->age, last - ctx->age);
+            if (h == NULL) {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    h = ngx_http_prober_header(r, "Cache-Control", cache, ngx_strlen(cache));
+
+    return h ? NGX_OK : NGX_ERROR;
+}
+
+static void ngx_http_prober_content_type(ngx_http_request_t *r, ngx_http_prober_ctx_t *ctx)
+{
+    u_char *end;
+
+    r->headers_out.content_type = ctx->type;
+    r->headers_out.content_type_lowcase = NULL;
+
+    /* the type alone, for filters that go by it */
+    end = ngx_strlchr(ctx->type.data, ctx->type.data + ctx->type.len, ';');
+    r->headers_out.content_type_len = end ? (size_t)(end - ctx->type.data) : ctx->type.len;
+}
+
+static ngx_int_t ngx_http_prober_send(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
+                                      ngx_http_prober_ctx_t *ctx)
+{
+    ngx_int_t rc;
+    ngx_buf_t *b;
+    ngx_chain_t out;
+
+    if (r->method == NGX_HTTP_OPTIONS) {
+        if (ngx_http_prober_allow(r, plcf) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ctx->document = 0;
+        ctx->body.len = 0;
+
+    } else {
+        ngx_http_prober_content_type(r, ctx);
+    }
+
+    if (ngx_http_prober_headers(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = ctx->status;
+    r->headers_out.content_length_n = ctx->body.len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    if (r != r->main && ctx->body.len == 0) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = ctx->body.data;
+    b->last = ctx->body.data + ctx->body.len;
+    b->memory = ctx->body.len ? 1 : 0;
+    b->last_buf = (r == r->main) ? 1 : 0;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

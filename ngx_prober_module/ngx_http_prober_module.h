@@ -1,0 +1,79 @@
+/*
+ * ngx_http_prober_module: answers requests with the documents of a segment.
+ *
+ *   ngx_http_prober_module.c    directives, variables, configuration
+ *   ngx_http_prober_handler.c   a request -> a key -> a document -> an HTTP answer
+ *   ngx_http_prober_segment.c   one mapping per worker and path: open, remap, log
+ */
+#ifndef NGX_HTTP_PROBER_MODULE_H
+#define NGX_HTTP_PROBER_MODULE_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "prober_segment_reader.h"
+
+#define NGX_HTTP_PROBER_ON_STALE_ERROR 0
+#define NGX_HTTP_PROBER_ON_STALE_LAST  1
+
+/* One per path and configuration, made while the configuration is read. Only a worker maps it, at
+ * its first request, into memory of its own; the pool of the configuration unmaps it. */
+typedef struct {
+    ngx_str_t path; /* NUL-terminated */
+    struct prober_segment_reader reader;
+    enum prober_segment_problem problem; /* of the file now at the path */
+    time_t checked;                      /* when the path was last looked at */
+    int64_t stale_heartbeat_ms;          /* the heartbeat that was logged as stale */
+    unsigned wait : 1;                   /* look at the path again next second, not at once */
+    unsigned corrupt : 1;                /* a look-up in this mapping met nonsense */
+} ngx_http_prober_segment_t;
+
+typedef struct {
+    ngx_str_t prefix; /* of the URI, not of the key; empty in exact, regex and named locations */
+    ngx_str_t path;
+    ngx_str_t control; /* a named location, or empty: there is none */
+    ngx_http_prober_segment_t *segment;
+    ngx_array_t *error_pages;     /* those of this very location, else NULL */
+    ngx_array_t *all_error_pages; /* with the inherited ones, to tell which are its own */
+    ngx_msec_t stale;
+    ngx_uint_t on_stale;
+    ngx_uint_t not_ready; /* HTTP status */
+    unsigned on : 1;
+} ngx_http_prober_loc_conf_t;
+
+/* An answer; the variables read it later. */
+typedef struct {
+    ngx_uint_t status;
+    ngx_str_t type;
+    ngx_str_t body; /* data is NULL when only its length was wanted */
+    size_t room;    /* bytes allocated at body.data */
+    int64_t age_ms; /* of the data, or of the heartbeat when that is stale; < 0: none */
+    struct prober_reading reading;
+    unsigned document : 1; /* the reading is what is answered */
+    unsigned ready : 1;
+    unsigned bodiless : 1;
+    u_char etag[sizeof("\"0123456789abcdef\"") - 1];
+    u_char age[NGX_INT64_LEN];
+} ngx_http_prober_ctx_t;
+
+extern ngx_module_t ngx_http_prober_module;
+
+/* The content handler. */
+ngx_int_t ngx_http_prober_handler(ngx_http_request_t *r);
+
+/* The segment at `path` (kept, NUL-terminated), unmapped when the pool goes. NULL: no memory. */
+ngx_http_prober_segment_t *ngx_http_prober_segment_create(ngx_pool_t *pool, ngx_str_t *path);
+
+/* Maps the segment anew when the path has another file. reader.base is NULL when there is none to
+ * be had. A mapping is kept while the path has nothing better. Logs each change of problem. */
+void ngx_http_prober_segment_refresh(ngx_http_prober_segment_t *segment, ngx_log_t *log);
+
+/* A look-up met nonsense: logs it, once per mapping. */
+void ngx_http_prober_segment_corrupt(ngx_http_prober_segment_t *segment, ngx_log_t *log);
+
+/* The heartbeat is stale: logs it, once per heartbeat. */
+void ngx_http_prober_segment_stale(ngx_http_prober_segment_t *segment, int64_t heartbeat_ms,
+                                   int64_t age_ms, ngx_log_t *log);
+
+#endif
