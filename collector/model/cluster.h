@@ -1,0 +1,218 @@
+/*
+ * The cluster as all observers see it: nodes, their views, gossip states and verdicts.
+ *
+ * PURE: no clock, file, socket, log or global. Every function that needs the time takes now_ms
+ * (CLOCK_BOOTTIME). Data goes in by cluster_ingest(), is judged by cluster_evaluate(), and is read
+ * through `struct cluster` itself; cluster_clean() says that everything dirty has been published.
+ */
+#ifndef CLUSTER_H
+#define CLUSTER_H
+
+#include "../sources/observation.h"
+
+enum policy {
+    POLICY_MUTUAL = 0,
+    POLICY_UNANIMOUS,
+    POLICY_MAJORITY,
+    POLICY_COUNT,
+};
+
+struct readiness_settings {
+    enum policy policy;
+    unsigned count;         /* count:K */
+    unsigned min_observers; /* ignored when min_majority */
+    bool min_majority;      /* "majority" of all members */
+    unsigned rise, fall;    /* rounds */
+    int64_t settle_ms;
+    int64_t rehab_ms; /* 0 = no rehab */
+    int64_t view_ttl_ms;
+};
+
+enum readiness {
+    READINESS_UNKNOWN = 0,
+    NOT_READY,
+    READY,
+};
+
+/* Why a node is not ready (or would not be, while rise/fall damp). Bits of verdict.reasons; texts
+ * in publish/. */
+enum verdict_reason {
+    REASON_DOWN = 1u << 0,   /* seen DOWN by those that count: verdict.down of verdict.counted */
+    REASON_UNSEEN = 1u << 1, /* some that count have no opinion of it: verdict.unseen */
+    REASON_FEW_OBSERVERS =
+        1u << 2, /* fewer count for it than min_observers: verdict.counted of verdict.needed */
+    REASON_LOST_VOTE = 1u << 3,    /* it disagrees with the others: a suspect */
+    REASON_STATUS = 1u << 4,       /* gossip STATUS is not NORMAL, or (empty) not announced yet */
+    REASON_MODE = 1u << 5,         /* operation mode is not NORMAL */
+    REASON_NATIVE_OFF = 1u << 6,   /* native transport not running */
+    REASON_GOSSIP_OFF = 1u << 7,   /* gossip not running */
+    REASON_PROCESS_GONE = 1u << 8, /* its own host found JMX and the native address refused */
+    REASON_RISING = 1u << 9,       /* ready, but not for `rise` rounds yet */
+    REASON_REHAB = 1u << 10,       /* changed too often */
+    REASON_GONE = 1u << 11,        /* left the cluster */
+};
+
+struct verdict {
+    enum readiness readiness;
+    uint32_t reasons;
+    unsigned counted;          /* observers that count for it */
+    unsigned up, down, unseen; /* of those */
+    unsigned needed; /* how many have to count: min_observers as a number, less the node itself
+                        where it is part of a majority but no witness of its own; K under count:K */
+};
+
+/* Why an observer's opinion does not count. 0 = it does. */
+enum ineligible {
+    ELIGIBLE = 0,
+    INELIGIBLE_NO_VIEW,   /* never had one, or its last poll failed and the last view is too old */
+    INELIGIBLE_STALE,     /* older than view_ttl */
+    INELIGIBLE_STATE,     /* its own state contradicts (mode, status, native transport, gossip) */
+    INELIGIBLE_SELF_DOWN, /* does not see itself UP */
+    INELIGIBLE_SETTLING,  /* eligible, but not for `settle` yet */
+    INELIGIBLE_IMPOSTOR,  /* wrong cluster name or host id */
+    INELIGIBLE_REASONS
+};
+
+/* What model/ remembers of a node besides; nobody else looks at it. */
+struct node_private {
+    bool fixed;              /* added by cluster_add(): never forgotten */
+    bool impostor;           /* its view is of another cluster or another host */
+    bool settled;            /* eligible for `settle`, or from the first round on */
+    bool listed;             /* in a usable view, as of the last evaluation */
+    int64_t first_seen_ms;   /* of the first evaluation that met it; 0 = none yet */
+    int64_t state_since_ms;  /* observed_at_ms of the view that changed mode, native transport or
+                                gossip last */
+    int64_t own_detail_ms;   /* observed_at_ms of its last view with its own gossip state in it */
+    int64_t gone_generation; /* generation known when its process was found gone */
+    int64_t change_ms[3];    /* last changes of the published readiness, oldest first; 0 = none */
+    /* What the bodies show of it as an observer. */
+    bool shown_known, shown_fresh;
+    enum poll_result shown_result;
+    int shown_http_status;
+};
+
+/* An endpoint of the cluster, as a node and as an observer. */
+struct node {
+    struct prober_addr address;
+    char text[PROBER_ADDR_STRLEN];
+    size_t index;   /* its place in cluster.nodes and in every opinions array */
+    bool forgotten; /* in nobody's view any more: its documents go, cluster_clean() frees it */
+    bool local;
+    bool gone;   /* LEFT or removed in gossip */
+    bool member; /* counts for "majority of all members": in gossip, not gone, not joining */
+
+    /* Its own view. */
+    enum poll_result last_result; /* of the last poll */
+    int last_http_status;
+    char last_detail[128];
+    bool process_gone;
+    int64_t observed_at_ms; /* began_ms of the last successful poll; 0 = never */
+    int64_t reported_at_ms; /* began_ms of the last poll, good or bad */
+    uint64_t polls_ok, polls_failed;
+    struct view *view; /* the last good one without opinions/states; NULL = never had one */
+    uint8_t *opinions; /* [index of a node] = enum liveness; n_opinions long */
+    uint32_t
+        *opinion_since; /* [index of a node] = polls_ok when it began, or ceased, to be UP there */
+    size_t n_opinions;  /* cluster.n_nodes or more; 0 = never had a view */
+
+    /* Eligibility as of the last evaluation. */
+    enum ineligible ineligible;
+    int64_t eligible_since_ms; /* settling or eligible since; 0 = neither */
+    bool voter;                /* eligible and kept its vote */
+    bool lost_vote;            /* suspect */
+
+    /* Gossip state: the newest any usable observer has. */
+    struct gossip_state gossip;
+    bool has_gossip;
+
+    /* Judgement. */
+    struct verdict verdict; /* published */
+    struct verdict raw;     /* before rise/fall and rehab */
+    unsigned streak;        /* rounds the raw readiness has differed from the published one */
+    int64_t changed_at_ms;  /* of the published readiness */
+    int64_t down_since_ms;  /* not UP in the eyes of those that count since; 0 = not */
+    bool repair_needed;     /* was down longer than the hint window */
+    bool seed;
+    double phi; /* as the local observer has it; <0 = unknown */
+
+    /* What must be rendered anew. */
+    bool dirty_opinions; /* somebody's opinion of it, or the word that stands for a missing view */
+    bool dirty_verdict;  /* anything else a document about it shows */
+
+    struct node_private private; /* for model/ alone */
+};
+
+struct cluster {
+    struct readiness_settings readiness;
+    char name[NAME_LEN * 2]; /* "" = not known yet */
+    struct node **nodes;  /* owned; NULL = a free place; a node keeps its place and its pointer */
+    size_t n_nodes;       /* places, in use or free */
+    struct node **sorted; /* the nodes by address, gone ones too; n_sorted long */
+    size_t n_sorted;
+    size_t n_known; /* nodes in use and not gone */
+    size_t n_members;
+    struct node *local;            /* NULL = no local node, or its address is not known yet */
+    struct observation last_local; /* head of the local source's last observation (view NULL), for
+                                      when local is NULL */
+    int64_t hint_window_ms;
+    uint64_t rounds;   /* complete ones */
+    bool dirty;        /* anything changed that a cluster-wide document shows */
+    uint64_t changes;  /* verdict changes so far */
+    bool wants_detail; /* membership, a liveness or a state changed: ask for gossip states; cleared
+                          by the caller */
+    /* for model/ alone */
+    struct cluster_private *private;
+};
+
+/* A change of a published verdict, for the journal. */
+struct decision {
+    const struct node *node; /* borrowed, valid until the next call that changes the cluster */
+    enum readiness before;
+};
+
+/* Running out of memory ends the process: the service manager starts it anew and the documents age
+ * meanwhile. */
+struct cluster *cluster_new(const struct readiness_settings *settings);
+struct cluster *cluster_free(struct cluster *cluster); /* accepts NULL; returns NULL */
+
+/* New settings from a reload: judged at the next evaluation. */
+void cluster_set_readiness(struct cluster *cluster, const struct readiness_settings *settings);
+
+/*
+ * Takes one observation in and copies what it keeps; the caller still frees observation->view. An
+ * observation of an address that is no node is dropped, unless it is this host's own. True when it
+ * changed anything that can change a verdict or a document (evaluate soon).
+ */
+bool cluster_ingest(struct cluster *cluster, struct observation *observation, int64_t now_ms);
+
+/*
+ * Judges every node. `round` = a complete round (counts for rise/fall; nodes are forgotten); false
+ * between rounds. Nothing is published before the first round: verdicts stay READINESS_UNKNOWN, and
+ * observers eligible by then need not settle. Decisions (changed verdicts) are in *ret_decisions
+ * (owned by the cluster, valid until the next call).
+ */
+void cluster_evaluate(struct cluster *cluster, bool round, int64_t now_ms,
+                      const struct decision **ret_decisions, size_t *ret_n);
+
+/* Everything dirty has been published. Forgotten nodes' places become free here, after their
+ * documents went. */
+void cluster_clean(struct cluster *cluster);
+
+/* Adds an address that is to be polled before gossip knows it (peers.static), or finds it; it is
+ * never forgotten. */
+struct node *cluster_add(struct cluster *cluster, const struct prober_addr *address);
+
+/* NULL = unknown. */
+struct node *cluster_find(const struct cluster *cluster, const struct prober_addr *address);
+
+/* What `observer` says of `node`. */
+enum liveness cluster_opinion(const struct cluster *cluster, const struct node *observer,
+                              const struct node *node);
+
+/*
+ * The observer's view is fresh enough to be shown: not older than view_ttl, from the cluster and
+ * host it claims to be, and its process has not been found gone.
+ */
+bool node_view_fresh(const struct cluster *cluster, const struct node *observer, int64_t now_ms);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * What the files of model/ share among themselves. Nobody else includes it.
+ */
+#ifndef CLUSTER_INTERNAL_H
+#define CLUSTER_INTERNAL_H
+
+#include "cluster.h"
+#include "verdict.h"
+
+/* Working memory, sized with the table: every array has room for `capacity` entries. */
+struct cluster_private {
+    size_t capacity; /* places that cluster.nodes and every observer's row have room for */
+    struct voters voters;
+    struct decision *decisions;
+    size_t n_eligible; /* as of the last evaluation */
+};
+
+/* Never NULL. The memory is zeroed. */
+void *model_alloc(size_t n, size_t size);
+
+void mark_opinions(struct cluster *cluster, struct node *node);
+void mark_verdict(struct cluster *cluster, struct node *node);
+void mark_all_opinions(struct cluster *cluster);
+
+/* As cluster_find(), and finds forgotten nodes too. */
+struct node *cluster_lookup(const struct cluster *cluster, const struct prober_addr *address);
+
+/* Finds or makes the node of an address. */
+struct node *cluster_learn(struct cluster *cluster, const struct prober_addr *address);
+
+/* gossip.c */
+
+/* Brings `held` to the newer of the two by generation and version. True when anything but a version
+ * changed. */
+bool gossip_merge(struct gossip_state *held, const struct gossip_state *other);
+bool status_is_gone(const char *status);
+bool status_is_joining(const char *status);
+
+/* eligibility.c */
+
+/* POLL_OK, or how the view of `node` contradicts the cluster's name or the host id gossip has for
+ * the address. */
+enum poll_result view_identity(const struct cluster *cluster, const struct node *node);
+
+/* A view of a node that takes part in gossip: what it says about others can be believed to be
+ * current. */
+bool view_takes_part(const struct view *view);
+
+/* The node's view is fresh and takes part: membership and gossip states are learned from it. */
+bool observer_usable(const struct cluster *cluster, const struct node *node, int64_t now_ms);
+
+/* What the node's own known state has against it (REASON_STATUS, REASON_MODE, …); 0 = nothing. */
+uint32_t node_state_reasons(const struct cluster *cluster, const struct node *node, int64_t now_ms);
+
+/* The STATUS that holds for the node now: "" = not known. */
+const char *node_status(const struct cluster *cluster, const struct node *node, int64_t now_ms);
+
+/* Brings node->ineligible and what belongs to it up to now. True when it changed. */
+bool node_update_eligibility(const struct cluster *cluster, struct node *node, int64_t now_ms);
+
+/* damping.c */
+
+/*
+ * Brings the published verdict up to node->raw as far as rise, fall and rehab let it. True when
+ * anything of it changed.
+ */
+bool node_damp(const struct readiness_settings *settings, struct node *node, bool round,
+               int64_t now_ms);
+
+#endif
