@@ -52,7 +52,10 @@ struct poller_handlers {
 
 struct poller;
 
-/* Starts polling on `event`. Settings are copied. -EINVAL: a URL that no source takes. */
+/*
+ * Starts polling on `event`. Settings are copied. -EINVAL: a URL that no source takes. From inside
+ * a handler every function here may be called but poller_free().
+ */
 int poller_new(sd_event *event, const struct poller_settings *settings,
                const struct poller_handlers *handlers, struct poller **ret);
 
@@ -62,7 +65,7 @@ struct poller *poller_free(struct poller *poller);
 /*
  * Sets whom to poll besides the local node, replacing the earlier set; polls of targets that stay
  * go on. The local node's own address is left out (it is asked through local_url). New targets are
- * asked at once.
+ * asked at once; when they are many, the rest within the next interval.
  */
 int poller_set_targets(struct poller *poller, const struct poller_target *targets,
                        size_t n_targets);

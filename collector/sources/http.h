@@ -1,0 +1,48 @@
+/*
+ * HTTP POST with a deadline and bounds. Whatever happens ends in one `done` with a poll result.
+ *
+ * Bodies grow by what arrives, never by what is announced; all bodies on their way together stay
+ * below a budget.
+ */
+#ifndef HTTP_H
+#define HTTP_H
+
+#include "http_multi.h"
+
+#define HTTP_BUDGET ((size_t)64 * 1024 * 1024) /* bytes of bodies on their way, all together */
+
+struct http;
+struct http_request;
+
+struct http_post {
+    const char *url;
+    const char *user; /* "" = no credentials */
+    const char *password;
+    const char *body;
+    int64_t timeout_ms; /* from start to the last byte of the answer */
+    size_t max_bytes;   /* of the answer's body */
+};
+
+struct http_answer {
+    enum poll_result result; /* POLL_OK: a whole answer with status 200 */
+    int status;              /* 0 = none */
+    char *body;              /* borrowed, may be written to; NULL unless POLL_OK and len > 0 */
+    size_t len;
+    size_t bytes; /* of the body that arrived, also when it was not kept */
+    char detail[DETAIL_LEN];
+};
+
+typedef void (*http_done)(const struct http_answer *answer, void *userdata);
+
+int http_new(struct multi *multi, struct http **ret);
+/* No request may be on its way any more. Accepts NULL; returns NULL. */
+struct http *http_free(struct http *http);
+
+/* `post` is copied. `done` is called later, never from here; *ret is gone by then. */
+int http_start(struct http *http, const struct http_post *post, http_done done, void *userdata,
+               struct http_request **ret);
+
+/* Without calling `done`. Accepts NULL; returns NULL. */
+struct http_request *http_cancel(struct http_request *request);
+
+#endif

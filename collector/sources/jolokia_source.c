@@ -1,0 +1,184 @@
+/* The source "jolokia+http(s)": Cassandra's MBeans by way of a Jolokia agent. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jolokia.h"
+#include "source.h"
+
+#define FAST_MAX   ((size_t)1024 * 1024)
+#define DETAIL_MAX ((size_t)8 * 1024 * 1024)
+
+#define PREFIX       "jolokia+"
+#define DEFAULT_PATH "/jolokia/"
+
+struct jolokia_target {
+    struct source_target base;
+    struct source_context *context;
+    char *url; /* of the agent, with the query */
+    char *user;
+    char *password;
+    enum jolokia_spelling spelling;
+    uint64_t body_print; /* of the last fast answer's bytes; body_len 0 = none */
+    size_t body_len;
+    uint64_t view_print; /* of what the last view says, fast or detail; has_view false = none */
+    bool has_view;
+
+    /* The poll that runs. */
+    struct http_request *request;
+    unsigned questions;
+    bool detail;
+    source_done done;
+    void *userdata;
+};
+
+static bool accepts(const char *url)
+{
+    if (strncmp(url, "jolokia+http://", 15) == 0)
+        return source_authority_ok(url + 15);
+    return strncmp(url, "jolokia+https://", 16) == 0 && source_authority_ok(url + 16);
+}
+
+/* The agent answers below its path only when that ends in a slash. */
+static char *agent_url(const char *url)
+{
+    const char *http = url + sizeof(PREFIX) - 1;
+    const char *path = strchr(strstr(http, "//") + 2, '/');
+    bool bare = !path || !path[1];
+    size_t len = bare && path ? strlen(http) - 1 : strlen(http);
+    const char *tail = bare ? DEFAULT_PATH : http[len - 1] == '/' ? "" : "/";
+    char *ret;
+
+    return asprintf(&ret, "%.*s%s%s", (int)len, http, tail, JOLOKIA_QUERY) < 0 ? NULL : ret;
+}
+
+static void jolokia_close(struct source_target *base)
+{
+    struct jolokia_target *target = (struct jolokia_target *)base;
+
+    if (!target)
+        return;
+    http_cancel(target->request);
+    free(target->url);
+    free(target->user);
+    if (target->password)
+        explicit_bzero(target->password, strlen(target->password));
+    free(target->password);
+    free(target);
+}
+
+static int jolokia_open(struct source_context *context, const struct source_place *place,
+                        struct source_target **ret)
+{
+    struct jolokia_target *target;
+
+    if (!accepts(place->url))
+        return -EINVAL;
+    target = calloc(1, sizeof(*target));
+    if (!target)
+        return -ENOMEM;
+    target->base.source = &jolokia_source;
+    target->context = context;
+    target->url = agent_url(place->url);
+    target->user = strdup(place->user ? place->user : "");
+    target->password = strdup(place->password ? place->password : "");
+    if (!target->url || !target->user || !target->password) {
+        jolokia_close(&target->base);
+        return -ENOMEM;
+    }
+    *ret = &target->base;
+    return 0;
+}
+
+_Static_assert(sizeof(struct opinion) == sizeof(struct prober_addr) + sizeof(enum liveness),
+               "hashed as bytes");
+
+/* What a fast answer can say: the same in a detail answer, so that the two compare. */
+static uint64_t view_fingerprint(const struct fingerprint_key *key, const struct view *view)
+{
+    uint64_t parts[] = {
+        fingerprint(key, view->cluster_name, sizeof(view->cluster_name)),
+        fingerprint(key, view->host_id, sizeof(view->host_id)),
+        fingerprint(key, view->mode, sizeof(view->mode)),
+        fingerprint(key, view->release, sizeof(view->release)),
+        (uint64_t)view->native_transport << 8 | (uint64_t)view->gossip,
+        fingerprint(key, view->opinions, view->n_opinions * sizeof(*view->opinions)),
+    };
+
+    return fingerprint(key, parts, sizeof(parts));
+}
+
+/* Parses, and finds out whether it says anything new. */
+static void take_body(struct jolokia_target *target, const char *body, size_t len,
+                      struct observation *observation)
+{
+    uint64_t print;
+
+    observation->result = jolokia_parse(target->questions, body, len, &observation->view,
+                                        &target->spelling, observation->detail);
+    if (observation->result != POLL_OK) {
+        /* Perhaps another release than before: ask both spellings again. */
+        target->spelling = JOLOKIA_SPELLING_UNKNOWN;
+        return;
+    }
+    print = view_fingerprint(&target->context->key, observation->view);
+    if (target->has_view && print == target->view_print && !target->detail) {
+        observation->view = view_free(observation->view);
+        observation->unchanged = true;
+    }
+    target->view_print = print;
+    target->has_view = true;
+}
+
+static void on_answer(const struct http_answer *answer, void *userdata)
+{
+    struct jolokia_target *target = userdata;
+    struct observation observation = {.bytes = answer->bytes};
+    uint64_t print = 0;
+
+    target->request = NULL;
+    observation.result = answer->result;
+    observation.http_status = answer->status;
+    snprintf(observation.detail, sizeof(observation.detail), "%s", answer->detail);
+    if (answer->result == POLL_OK && !target->detail && answer->len > 0) {
+        jolokia_blank_timestamps(answer->body, answer->len);
+        print = fingerprint(&target->context->key, answer->body, answer->len);
+        observation.unchanged = answer->len == target->body_len && print == target->body_print;
+    }
+    if (answer->result == POLL_OK && !observation.unchanged) {
+        take_body(target, answer->body, answer->len, &observation);
+        target->body_len = observation.result == POLL_OK && !target->detail ? answer->len : 0;
+        target->body_print = print;
+    }
+    target->done(&observation, target->userdata);
+}
+
+static int jolokia_start(struct source_target *base, const struct source_ask *ask, source_done done,
+                         void *userdata)
+{
+    struct jolokia_target *target = (struct jolokia_target *)base;
+    char body[JOLOKIA_REQUEST_LEN];
+    struct http_post post = {
+        .url = target->url,
+        .user = target->user,
+        .password = target->password,
+        .body = body,
+        .timeout_ms = ask->timeout_ms,
+        .max_bytes = ask->detail ? DETAIL_MAX : FAST_MAX,
+    };
+
+    target->detail = ask->detail;
+    target->questions = jolokia_questions(ask->detail, ask->own, target->spelling);
+    target->done = done;
+    target->userdata = userdata;
+    jolokia_request(target->questions, body);
+    return http_start(target->context->http, &post, on_answer, target, &target->request);
+}
+
+const struct source jolokia_source = {
+    .accepts = accepts,
+    .open = jolokia_open,
+    .start = jolokia_start,
+    .close = jolokia_close,
+};

@@ -1,0 +1,81 @@
+/*
+ * A source: one way of asking a node for its view. The poller knows when to ask, a source knows
+ * how.
+ *
+ * What a source has to remember of a node between polls (a connection, the spelling it has, the
+ * last answer's fingerprint) lives in its source_target. At most one poll of a source_target runs
+ * at a time.
+ */
+#ifndef SOURCE_H
+#define SOURCE_H
+
+#include "fingerprint.h"
+#include "http.h"
+#include "http_multi.h"
+#include "observation.h"
+
+/* What the sources share; owned by the poller. */
+struct source_context {
+    struct multi *multi;
+    struct http *http;
+    struct fingerprint_key key;
+};
+
+/* Where and as whom. Borrowed during open() alone. */
+struct source_place {
+    const char *url;
+    const char *user; /* "" = no credentials */
+    const char *password;
+};
+
+struct source_ask {
+    bool detail; /* gossip states too */
+    bool own;    /* this host's own node: with `detail` phi and the hint window too */
+    int64_t timeout_ms;
+};
+
+/* Takes an observation with result, http_status, unchanged, bytes, detail and view filled in; the
+ * view is given away. */
+typedef void (*source_done)(struct observation *observation, void *userdata);
+
+struct source_target {
+    const struct source *source;
+};
+
+struct source {
+    /* The URL (with no placeholder left in it) is this source's and well-formed. */
+    bool (*accepts)(const char *url);
+
+    /* `context` must outlive the target. -EINVAL, -ENOMEM. */
+    int (*open)(struct source_context *context, const struct source_place *place,
+                struct source_target **ret);
+
+    /*
+     * Begins a poll. `done` is called exactly once, later, never from here, and may close the
+     * target. A negative errno: nothing began.
+     */
+    int (*start)(struct source_target *target, const struct source_ask *ask, source_done done,
+                 void *userdata);
+
+    /* Ends a running poll without calling `done`, and frees. */
+    void (*close)(struct source_target *target);
+};
+
+extern const struct source jolokia_source;
+
+/* NULL = no source takes this URL. */
+const struct source *source_find(const char *url);
+
+/* The forms that some source takes, for a person. */
+extern const char source_expected[];
+extern const char source_expected_with_address[];
+
+/* "{address}" in a source URL replaced by the address, IPv6 in brackets. Owned by the caller; NULL
+ * when memory is out. */
+char *source_expand(const char *url, const struct prober_addr *address);
+
+/* A helper for accepts(): "HOST[:PORT][/PATH]" without credentials, blanks or controls; IPv6 in
+ * brackets. */
+bool source_authority_ok(const char *text);
+
+#endif
