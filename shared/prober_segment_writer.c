@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "prober_segment_file.h"
@@ -306,6 +307,8 @@ static int build_file(struct prober_segment_writer *writer)
         return -ENOMEM;
     }
     if (writer->file.map.base != NULL) {
+        /* Leave the pages of the slots that are not copied, or both files count in full as ours. */
+        madvise((void *)writer->file.map.base, writer->file.map.size, MADV_DONTNEED);
         count = collect_kept(writer, records);
     }
     for (const struct pending *p = writer->pending; p != NULL; p = p->next) {
