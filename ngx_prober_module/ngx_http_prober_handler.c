@@ -155,11 +155,11 @@ static ngx_int_t ngx_http_prober_answer(ngx_http_request_t *r, ngx_http_prober_l
     age_ms = prober_segment_age_ms(heartbeat_ms, now_ms);
 
     if (age_ms > (int64_t)plcf->stale) {
-        ngx_http_prober_segment_stale(segment, heartbeat_ms, age_ms, log);
-
         if (segment->problem != PROBER_SEGMENT_OK) {
             return ngx_http_prober_refuse(r, ctx, prober_segment_problem_text(segment->problem));
         }
+
+        ngx_http_prober_segment_stale(segment, heartbeat_ms, age_ms, log);
 
         if (plcf->on_stale == NGX_HTTP_PROBER_ON_STALE_ERROR) {
             ctx->age_ms = age_ms;

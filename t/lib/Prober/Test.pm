@@ -119,7 +119,7 @@ END {
         local $?;
         for my $log (glob "$tempdir/*.log") {
             my @lines = split /\n/, slurp($log);
-            diag(join "\n", "--- $log", @lines > 40 ? @lines[-40 .. -1] : @lines) if @lines;
+            diag(join "\n", "--- $log", @lines > 20 ? @lines[-20 .. -1] : @lines) if @lines;
         }
     }
 }

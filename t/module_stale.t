@@ -1,0 +1,92 @@
+#!/usr/bin/perl
+# A collector that stopped, and one that has not begun.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Prober::Test;
+use Test::More;
+
+my $segment = segment();
+my $nginx   = nginx(<<'CONF');
+%%GLOBALS%%
+http {
+    %%HTTP%%
+    prober_segment %%DIR%%/segment;
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        location / { prober; }
+        location /last/ { prober; prober_on_stale last; }
+        location /error/ { prober; prober_on_stale error; }
+        location /hour/ { prober; prober_stale 1h; }
+        location /never/ { prober; prober_stale 500ms; }
+        location /young/ { prober; prober_segment %%DIR%%/young; }
+    }
+}
+CONF
+
+sub get { http($nginx->port, "GET $_[0]") }
+sub body { my $a = get(@_); "$a->{status} $a->{body}" }
+
+$segment->put('/healthz/10.0.0.1', 200, '{"/10.0.0.1":"UP"}');
+$segment->put('/ping', 200, 'pong', type => 'text/plain');
+is(body('/ping'), '200 pong', 'fresh');
+is(body('/never/ping'), '200 pong', 'fresh within half a second');
+
+$segment->heartbeat(9_000);
+is(body('/ping'), '200 pong', '9 s old: fresh by default');
+is(get('/never/ping')->{status}, 503, 'but not where half a second is the limit');
+
+$segment->heartbeat(11_000);
+for my $uri ('/ping', '/healthz/10.0.0.1', '/nothing', '/', '/error/ping', '/healthz/10.0.0.1?brief') {
+    my $a = get($uri);
+    is($a->{status}, 503, "$uri of a stale segment is 503");
+    like($a->{body}, qr/^\{"error":"stale","age_ms":11\d\d\d\}$/, 'and says so');
+    is($a->{header}{'content-type'}, 'application/json', 'in JSON');
+    is($a->{header}{'content-length'}, length $a->{body}, 'its length');
+    is($a->{header}{'cache-control'}, 'no-store', 'nobody keeps it');
+    ok(!exists $a->{header}{etag}, 'it has no tag');
+}
+my $a = http($nginx->port, 'HEAD /ping');
+is("$a->{status} $a->{body}", '503 ', 'HEAD');
+cmp_ok($a->{header}{'content-length'}, '>', 30, 'with the length');
+
+$segment->touch('/healthz/10.0.0.1', 12_000);
+$a = get('/last/healthz/10.0.0.1');
+is("$a->{status} $a->{body}", '200 {"/10.0.0.1":"UP"}', 'prober_on_stale last');
+cmp_ok($a->{header}{'x-prober-age-ms'}, '>=', 12_000, 'with its age');
+is(get('/last/nothing')->{status}, 404, 'which knows what it does not know');
+is(body('/hour/ping'), '200 pong', 'fresh for an hour');
+
+is(scalar $nginx->logged(qr/\[error\].* prober segment ".*" is stale: last heartbeat 9\d\d\d ms ago/), 1, 'logged once, by the shorter limit');
+is(scalar $nginx->logged(qr/\[error\].* prober segment ".*" is stale: last heartbeat 11\d\d\d ms ago/), 1, 'and once more for another heartbeat');
+is(scalar $nginx->logged(qr/\[error\]/), 2, 'and nothing else');
+
+$segment->heartbeat('auto');
+is(body('/ping'), '200 pong', 'alive again');
+
+# clocks
+$segment->heartbeat(-500);
+is(body('/ping'), '200 pong', 'half a second in the future is now');
+$segment->heartbeat(-5_000);
+is(get('/ping')->{status}, 503, 'more is no time to go by');
+$segment->heartbeat('auto');
+
+# the collector is killed: no help from it
+$segment->stop('KILL');
+wait_for(sub { get('/never/ping')->{status} == 503 }, 'the death to be seen');
+is(body('/ping'), '200 pong', 'the others still trust it');
+$segment->restart;
+is(body('/never/ping'), '200 pong', 'its successor takes over, with the documents');
+
+# no round yet
+my ($status, $said) = Prober::Segment::once("$nginx->{dir}/young", 'put', '/ping', 200, 0, 'text/plain', 'pong');
+is($status, 0, 'a segment without a heartbeat') or diag($said);
+$a = get('/young/ping');
+is("$a->{status} $a->{body} $a->{header}{'content-type'}", '503 starting text/plain', 'is starting');
+is(get('/young/healthz/10.0.0.1')->{body}, 'starting', 'whatever is asked');
+is(http($nginx->port, 'OPTIONS /young/ping')->{status}, 503, 'OPTIONS');
+my $young = segment("$nginx->{dir}/young");
+is(body('/young/ping'), '200 pong', 'and then it is not any more');
+
+done();
