@@ -1,45 +1,45 @@
 /*
- * The segment: a set of documents (path -> HTTP status, content type, ETag, body) published by one
- * writer, the collector, to any number of readers, the nginx workers, through one mapped file.
+ * The segment: a set of documents (path -> HTTP status, content type, ETag, body) published by
+ * one writer, the collector, to any number of readers, the nginx workers, in one mapped file.
  *
  * THE FILE lives on tmpfs and is replaced by rename, never truncated, never shrunk or grown in
  * place. It holds no pointers, only offsets and counts, in the byte order of the machine:
  *
  *     header | index: index_cells x 8 bytes | entries: entry_capacity x entry | slots ...
  *
- *   index   Open addressing, fixed for the life of the file, a power of two, at most half full. A
- *           cell is 0 or the upper 32 bits of the key's hash and, below, 1 + the entry's number. A
- *           look-up starts at hash & (index_cells - 1) and walks on until the key, an empty cell or
- *           PROBER_SEGMENT_PROBES cells.
+ *   index   Open addressing, fixed for the life of the file, a power of two, at most half full.
+ *           A cell is 0 or the upper 32 bits of the key's hash and, below, 1 + the entry's
+ *           number. A look-up starts at hash & (index_cells - 1) and walks on until the key, an
+ *           empty cell or PROBER_SEGMENT_PROBES cells.
  *   entry   One key for the life of the file: nothing is deleted in place. It has two slots of
- * equal fixed capacity, a version, and the time of the data behind the document. slot    The
- * document: head, then body. Status 0 is a removed document, unknown to readers.
+ *           equal fixed capacity, a version, and the time of the data behind the document.
+ *   slot    The document: head, then body. Status 0 is a removed document, unknown to readers.
  *
- * PUBLISHING a document whose bytes changed (one writer, so the version needs no
- * read-modify-write):
+ * PUBLISHING a document whose bytes changed:
  *
  *     writer                                      reader
  *     v = version                                 v = version, acquire            (1)
  *     release fence                          (A)  copy out of slot v & 1, and the time, relaxed
  *     write slot (v + 1) & 1, relaxed words       acquire fence                   (2)
- *     version = v + 1, release               (B)  version, relaxed: still v? else from the start
+ *     version = v + 1, release               (B)  version, relaxed: still v? else start again
  *     time, release                          (C)
  *
  *   (B) with (1): who sees v + 1 sees its slot whole. (A) with (2): who read a word of a later
- * write into its slot sees that the version moved on. (C) with (2): who read the new time sees that
- * the version moved on, so old bytes never go with a new time. Slots are only ever read and written
- * as relaxed 8-byte atomic words. Retries are bounded; then the reader answers 503.
+ *   write into its slot sees that the version moved on. (C) with (2): who read the new time sees
+ *   that the version moved on, so old bytes never go with a new time. Slots are only ever read
+ *   and written as relaxed 8-byte atomic words. Retries are bounded; then the reader answers 503.
+ *   There is one writer, so the version needs no read-modify-write.
  *
  *   A document with the same bytes as before is not written; only its time moves, which is no
- * change of version. Publishing costs as much as what changed.
+ *   change of version. Publishing costs as much as what changed.
  *
  *   A new document takes the next entry: entries_used is counted up, entry and slot 0 are filled,
- * and the index cell, release, publishes the key last.
+ *   and the index cell, release, publishes the key last.
  *
- * A WRITER KILLED at any instruction leaves every published document whole: the version still names
- * the slot that was not being written. The next writer takes the file over if magic, ABI version,
- * size and owner match and every entry is sound; documents and heartbeat stay as they are and age.
- * A half-made entry (counted, but in no cell) makes it build a new file.
+ * A WRITER KILLED at any instruction leaves every published document whole: the version still
+ * names the slot that was not being written. The next writer takes the file over if magic, ABI
+ * version, size and owner match and every entry is sound; documents and heartbeat stay as they
+ * are and age. A half-made entry (counted, but in no cell) makes it build a new file.
  *
  * A NEW FILE is built when a body outgrows its slot, or entries or room run out: a temporary file
  * in the same directory (O_EXCL, O_NOFOLLOW, mode 0644), its space allocated (a hole on a full
@@ -48,13 +48,13 @@
  * about once a second, for a writer that died between the two, or began anew.
  *
  * A READER maps PROT_READ and trusts nothing: the size is checked before mapping; magic, then ABI
- * version, then size, then geometry after; every offset and length again before every use. One that
- * finds a newer ABI version at the path keeps its old mapping until that is stale (during an
+ * version, then size, then geometry after; every offset and length again before every use. One
+ * that finds a newer ABI version at the path keeps its old mapping until that is stale (during an
  * upgrade).
  *
- * TIMES are CLOCK_BOOTTIME in ms. The heartbeat is the last complete round of a living collector; 0
- * = there was none yet. A reader takes its own time after it read the heartbeat: up to 1 s in the
- * future is age 0, more is stale.
+ * TIMES are CLOCK_BOOTTIME in ms. The heartbeat is the last complete round of a living collector;
+ * 0 = there was none yet. A reader takes its own time after it read the heartbeat: up to 1 s in
+ * the future is age 0, more is stale.
  *
  * ONE WRITER: flock on PATH.lock, which is never removed.
  */

@@ -1,11 +1,13 @@
 /*
  * A segment's writer and reader for tests.
  *
- *   segmentctl PATH put KEY STATUS FLAGS TYPE BODY   BODY "@file" is read from the file; observed
- * now segmentctl PATH remove KEY segmentctl PATH touch KEY AGE_MS                 the data is
- * AGE_MS old (negative: future) segmentctl PATH heartbeat AGE_MS                 the same for the
- * heartbeat segmentctl PATH get KEY                          one line about the document, then its
- * body segmentctl PATH list | info segmentctl PATH hold
+ *   segmentctl PATH put KEY STATUS FLAGS TYPE BODY   BODY "@file" is read from the file
+ *   segmentctl PATH remove KEY
+ *   segmentctl PATH touch KEY AGE_MS                 the data is so old (negative: future)
+ *   segmentctl PATH heartbeat AGE_MS                 the same for the heartbeat
+ *   segmentctl PATH get KEY                          a line about the document, then its body
+ *   segmentctl PATH list | info
+ *   segmentctl PATH hold
  *
  * hold stays the writer: it says "ok" when it has the segment, moves the heartbeat every 100 ms,
  * and takes the other commands as lines on stdin (fields separated by tabs if the line has one,
