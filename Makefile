@@ -76,7 +76,7 @@ build/ngx_http_prober_module.so: build/nginx/Makefile $(wildcard ngx_prober_modu
     shared/prober_addr.c shared/prober_addr.h shared/prober_segment.h \
     shared/prober_segment_reader.c shared/prober_segment_reader.h
 	$(MAKE) -f $(CURDIR)/build/nginx/Makefile -C $(NGX_SRC) modules
-	cp build/nginx/$(@F) $@
+	cp build/nginx/$(@F) $@.new && mv $@.new $@ # never overwrite a file that a running nginx has mapped
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 

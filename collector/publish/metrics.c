@@ -125,8 +125,10 @@ static void add_polls(struct text *text, const struct poller_counters *polls)
     counter(text, "polls_skipped_total", "Turns left out because the last poll still ran.",
             polls->skipped);
     counter(text, "poll_bytes_total", "Bytes of answers.", polls->bytes);
-    seconds(text, "poll_duration_seconds_sum_total", "counter", "Time spent in polls that ended.",
-            (double)polls->duration_us_sum / 1e6);
+    family(text, "poll_duration_seconds", "summary", "Time that polls took.");
+    text_printf(text, PREFIX "poll_duration_seconds_sum %.6f\n",
+                (double)polls->duration_us_sum / 1e6);
+    text_printf(text, PREFIX "poll_duration_seconds_count %" PRIu64 "\n", polls->polls);
 }
 
 void render_metrics(struct text *text, const struct render_context *context,

@@ -148,7 +148,9 @@ static void add_poll(struct text *text, enum poll_result result, int http_status
 
 int render_node(struct text *text, const struct render_context *context, const struct node *node)
 {
-    const struct view *view = node->view;
+    /* What it last said of itself is news only while it is fresh. */
+    bool fresh = node_view_fresh(context->cluster, node, context->now_ms);
+    const struct view *view = fresh ? node->view : NULL;
     enum trilean native = view ? view->native_transport : TRILEAN_UNKNOWN;
 
     if (node->gone) {
@@ -167,7 +169,8 @@ int render_node(struct text *text, const struct render_context *context, const s
     add_string(text, "dc", node->gossip.datacenter);
     add_string(text, "rack", node->gossip.rack);
     add_string(text, "host_id",
-               *node->gossip.host_id ? node->gossip.host_id : (view ? view->host_id : ""));
+               *node->gossip.host_id ? node->gossip.host_id
+                                     : (node->view ? node->view->host_id : ""));
     add_string(text, "status", node->gossip.status);
     add_string(text, "mode", view ? view->mode : "");
     add_trilean(text, "native_transport",
@@ -264,4 +267,46 @@ int render_view(struct text *text, const struct cluster *cluster)
     }
     text_puts(text, "}}\n");
     return 200;
+}
+
+void render_local_seeds(struct text *text, const struct render_context *context)
+{
+    const struct cluster *cluster = context->cluster;
+    bool first = true;
+
+    text_add(text, "[", 1);
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        const struct node *node = cluster->sorted[i];
+
+        if (!node->seed || !region_has(context->region_datacenters, node))
+            continue;
+        text_printf(text, "%s\"%s\"", first ? "" : ",", node->text);
+        first = false;
+    }
+    text_puts(text, "]\n");
+}
+
+void render_dcs(struct text *text, const struct render_context *context)
+{
+    struct region_dc *dcs = NULL;
+    size_t n = 0;
+
+    if (region_dcs(context->cluster, &dcs, &n) < 0) {
+        text->failed = true;
+        return;
+    }
+    text_add(text, "[", 1);
+    for (size_t i = 0; i < n; i++) {
+        text_puts(text, i > 0 ? ",{\"name\":" : "{\"name\":");
+        text_add_json(text, dcs[i].name);
+        text_printf(text, ",\"replicas\":%u}", dcs[i].replicas);
+    }
+    text_puts(text, "]\n");
+    free(dcs);
+}
+
+void render_ready_local_dcs(struct text *text, const struct render_context *context)
+{
+    text_puts(text,
+              region_ready(context->cluster, context->region_datacenters) ? "true\n" : "false\n");
 }
