@@ -1,7 +1,7 @@
 """A small HTTP/1.1 server for very many addresses in one thread: raw sockets under one epoll.
 
-An owner is given to each listener. It has `answer(request)`, which returns the pieces of the answer's bytes, or None to
-leave the request without one; `bytes_per_s` slows the sending when it is not 0.
+An owner is given to each listener. It has `answer(request)`, which returns the answer's pieces, or
+None to leave the request without one; `bytes_per_s` slows the sending when it is not 0.
 """
 import select
 import socket
@@ -20,7 +20,7 @@ class Request:
 
     def __init__(self, method, path, headers, body):
         self.method, self.path, self.headers, self.body = method, path, headers, body
-        self.memo = None  # for the owner: a connection that repeats a request presents the same object
+        self.memo = None  # for the owner: a repeated request on a connection is the same object
 
     @property
     def closes(self):
@@ -44,7 +44,9 @@ def parse(data):
         total = end + 4 + int(headers.get('content-length', 0))
     except ValueError:
         raise BadRequest from None
-    if version != 'HTTP/1.1' or not end + 4 <= total <= MAX_REQUEST or 'transfer-encoding' in headers:
+    if version != 'HTTP/1.1' or 'transfer-encoding' in headers:
+        raise BadRequest
+    if not end + 4 <= total <= MAX_REQUEST:
         raise BadRequest
     if len(data) < total:
         return None, 0

@@ -1,7 +1,8 @@
-"""Answers as the Jolokia 2.1 agent of a Cassandra node gives them: the same bytes in the same order but for the values.
+"""Answers as the Jolokia 2.1 agent of a Cassandra node gives them: the same bytes, other values.
 
-A request that clients repeat is parsed once (a Plan). The answer to a plan without volatile attributes is kept, ready to
-send, for each node until the node's view or state changes; only the timestamps are put in at sending.
+A request that clients repeat is parsed once (a Plan). The answer to a plan without volatile
+attributes is kept, ready to send, for each node until the node's view or state changes; only the
+timestamps are put in at sending.
 """
 import ipaddress
 import json
@@ -15,12 +16,15 @@ FD = 'org.apache.cassandra.net:type=FailureDetector'
 SS = 'org.apache.cassandra.db:type=StorageService'
 SP = 'org.apache.cassandra.db:type=StorageProxy'
 SNITCH = 'org.apache.cassandra.db:type=EndpointSnitchInfo'
+SNITCH_CLASS = 'org.apache.cassandra.locator.GossipingPropertyFileSnitch'
 VOLATILE = ('AllEndpointStates', 'PhiValues', 'ToHostId', 'HostIdMap')
 SCHEMA = 'd03783d7-b468-3c1a-82f1-8e30b2edde8b'
 CHUNK = 4096
 STAMP = b'\0'  # stands for a timestamp while an answer is made; JSON never has it bare
-VERSION_VALUE = {'agent': '2.1.2', 'protocol': '8.0', 'details': {'agent_version': '2.1.2', 'secured': False},
-                 'config': {'maxDepth': '15', 'agentContext': '/jolokia'}, 'info': {'proxy': {}, 'jmx': {}}}
+VERSION_VALUE = {'agent': '2.1.2', 'protocol': '8.0',
+                 'details': {'agent_version': '2.1.2', 'secured': False},
+                 'config': {'maxDepth': '15', 'agentContext': '/jolokia'},
+                 'info': {'proxy': {}, 'jmx': {}}}
 
 
 def dump(value):
@@ -65,9 +69,10 @@ class Plan:
             for one in [wanted] if self.single else wanted:
                 self.reads.append(self.parse(one, known))
         except (ValueError, TypeError, AttributeError) as error:
-            self.failure = dump({'error_type': 'java.lang.IllegalArgumentException',
-                                 'error': f'java.lang.IllegalArgumentException : {error}', 'status': 400})
-        self.volatile = any(word in name for _, _, names, _ in self.reads for name in names for word in VOLATILE)
+            name = 'java.lang.IllegalArgumentException'
+            self.failure = dump({'error_type': name, 'error': f'{name} : {error}', 'status': 400})
+        self.volatile = any(word in name for _, _, names, _ in self.reads
+                            for name in names for word in VOLATILE)
 
     @staticmethod
     def from_path(path):
@@ -83,16 +88,18 @@ class Plan:
         return str(value).lower() == 'true'
 
     def parse(self, one, known):
-        """(start of the answer, MBean, attributes, how to read them: None, 'one', 'all' or 'tolerant')"""
+        """(start of the answer, MBean, attributes, how they are read: 'one', 'all', 'tolerant')"""
         if not isinstance(one, dict):
-            raise ValueError(f'Not a request within the list of requests. Expected map, but found: {one}')
+            raise ValueError(f'Not a request within the list. Expected map, but found: {one}')
         kind, mbean, attribute = one.get('type'), one.get('mbean'), one.get('attribute')
         echoed = self.option(one, 'includeRequest', 'true')
         if kind == 'version':
             return b'{"request":{"type":"version"},' if echoed else b'{', None, [], None
         if kind != 'read' or not mbean:
-            raise ValueError(f"No type with name '{kind}' exists" if mbean else 'Object name can not be null')
-        names = [attribute] if isinstance(attribute, str) else list(attribute or known.get(mbean, ()))
+            raise ValueError(f"No type with name '{kind}' exists" if mbean
+                             else 'Object name can not be null')
+        names = [attribute] if isinstance(attribute, str) else attribute
+        names = names or list(known.get(mbean, ()))
         echo = {'mbean': mbean, 'attribute': names[0] if len(names) == 1 else names, 'type': 'read'}
         if not attribute:
             del echo['attribute']
@@ -102,20 +109,23 @@ class Plan:
 
 
 class Spelling:
-    """How one kind of observer writes the endpoints, with and without port: keys, and pieces of JSON by liveness."""
+    """How one kind of observer writes the endpoints: keys, and pieces of JSON by liveness."""
 
     def __init__(self, nodes, resolved, with_port):
-        self.keys = [f'{node.name if resolved else ""}/{written(node, with_port)}' for node in nodes]
+        self.keys = [f'{node.name if resolved else ""}/{written(node, with_port)}'
+                     for node in nodes]
         self.order = hash_order(self.keys)
         self.made = {}  # for Jolokia.fresh()
-        self.states = [(b'', b',"%b":"UP"' % key.encode(), b',"%b":"DOWN"' % key.encode()) for key in self.keys]
-        self.states = [self.states[i] for i in self.order]
+        self.states = [(b'', f',"{key}":"UP"'.encode(), f',"{key}":"DOWN"'.encode())
+                       for key in (self.keys[i] for i in self.order)]
 
 
 def java_address(endpoint):
     """InetAddress.getHostAddress(): IPv6 is not shortened."""
     ip = ipaddress.ip_address(endpoint)
-    return str(ip) if ip.version == 4 else ':'.join(f'{int(part, 16):x}' for part in ip.exploded.split(':'))
+    if ip.version == 4:
+        return str(ip)
+    return ':'.join(f'{int(part, 16):x}' for part in ip.exploded.split(':'))
 
 
 def written(node, with_port, port=7000):
@@ -134,15 +144,20 @@ class Jolokia:
         self.tails = {}   # (node index, own entry?) -> (states_version, text after the heartbeat)
         self.head_second, self.head = None, b''
         self.values = {
-            FD: {'SimpleStates': self.simple_states, 'AllEndpointStates': self.all_endpoint_states,
+            FD: {'SimpleStates': self.simple_states,
+                 'AllEndpointStates': self.all_endpoint_states,
                  'PhiValues': self.phi_values},
-            SS: {'OperationMode': lambda node: dump(node.mode), 'NativeTransportRunning': lambda node: dump(node.native),
-                 'GossipRunning': lambda node: dump(node.gossip), 'LocalHostId': lambda node: dump(node.host_id),
+            SS: {'OperationMode': lambda node: dump(node.mode),
+                 'NativeTransportRunning': lambda node: dump(node.native),
+                 'GossipRunning': lambda node: dump(node.gossip),
+                 'LocalHostId': lambda node: dump(node.host_id),
                  'ClusterName': lambda node: dump(cluster_name),
-                 'ReleaseVersion': lambda node: dump(FLAVOURS[flavour]), 'EndpointToHostId': self.host_ids},
+                 'ReleaseVersion': lambda node: dump(FLAVOURS[flavour]),
+                 'EndpointToHostId': self.host_ids},
             SP: {'MaxHintWindow': lambda node: b'10800000'},
-            SNITCH: {'Rack': lambda node: dump(node.rack), 'Datacenter': lambda node: dump(node.dc),
-                     'SnitchName': lambda node: b'"org.apache.cassandra.locator.GossipingPropertyFileSnitch"'},
+            SNITCH: {'Rack': lambda node: dump(node.rack),
+                     'Datacenter': lambda node: dump(node.dc),
+                     'SnitchName': lambda node: dump(SNITCH_CLASS)},
         }
         if flavour == '3.11':
             self.values[SS]['RPCServerRunning'] = lambda node: b'false'
@@ -154,13 +169,14 @@ class Jolokia:
                 self.values[FD][name + 'WithPort'] = lambda node, make=make: make(node, True)
             self.values[SS]['EndpointWithPortToHostId'] = lambda node: self.host_ids(node, True)
 
-    # -- requests ------------------------------------------------------------------------------------------------
+    # -- requests ---------------------------------------------------------------------------------
 
     def answer(self, node, request):
         plan = request.memo or self.plan(request)
         request.memo = plan
         if plan is None:
-            return [b'HTTP/1.1 404 Not Found\r\nContent-Length: 50\r\nContent-Type: text/html\r\n\r\n'
+            return [b'HTTP/1.1 404 Not Found\r\nContent-Length: 50\r\n'
+                    b'Content-Type: text/html\r\n\r\n'
                     b'<h1>404 Not Found</h1>No context found for request']
         now = int(time.time())
         return [self.head_at(now), (b'%d' % now).join(self.parts(node, plan))]
@@ -177,8 +193,10 @@ class Jolokia:
 
     def head_at(self, now):
         if self.head_second != now:
-            date, expired = (time.strftime('%a, %d %b %Y %H:%M:%S GMT', time.gmtime(t)) for t in (now, now - 3600))
-            self.head = (f'HTTP/1.1 200 OK\r\nPragma: no-cache\r\nDate: {date}\r\nTransfer-encoding: chunked\r\n'
+            date, expired = (time.strftime('%a, %d %b %Y %H:%M:%S GMT', time.gmtime(t))
+                             for t in (now, now - 3600))
+            self.head = (f'HTTP/1.1 200 OK\r\nPragma: no-cache\r\nDate: {date}\r\n'
+                         'Transfer-encoding: chunked\r\n'
                          f'Content-type: application/json; charset=utf-8\r\nExpires: {expired}\r\n'
                          'Cache-control: no-cache\r\n\r\n').encode()
             self.head_second = now
@@ -210,15 +228,15 @@ class Jolokia:
         if mbean is None:
             return start + b'"value":' + dump(VERSION_VALUE) + end
         values = self.values.get(mbean)
-        if not values or not node.mbeans:
+        if not values or not (node.detector if mbean == FD else node.mbeans):
             return start + self.error('InstanceNotFoundException', mbean)
         missing = next((name for name in names if name not in values), None)
         if missing is not None and how != 'tolerant':
             return start + self.error('AttributeNotFoundException', f'No such attribute: {missing}')
         if how == 'one':
             return start + b'"value":' + values[names[0]](node) + end
-        pairs = (b'"%b":%b' % (names[i].encode(), values.get(names[i], self.no_attribute(names[i]))(node))
-                 for i in hash_order(names))
+        pairs = (b'"%b":%b' % (name.encode(), values.get(name, self.no_attribute(name))(node))
+                 for name in (names[i] for i in hash_order(names)))
         return start + b'"value":{' + b','.join(pairs) + b'}' + end
 
     @staticmethod
@@ -228,10 +246,10 @@ class Jolokia:
 
     @staticmethod
     def no_attribute(name):
-        text = f'ERROR: No such attribute: {name} (class javax.management.AttributeNotFoundException)'
-        return lambda node: dump(text)
+        return lambda node: dump(f'ERROR: No such attribute: {name} '
+                                 '(class javax.management.AttributeNotFoundException)')
 
-    # -- values --------------------------------------------------------------------------------------------------
+    # -- values -----------------------------------------------------------------------------------
 
     def spelling(self, node, with_port):
         """Every third node has resolved its peers' names."""
@@ -244,12 +262,14 @@ class Jolokia:
     def simple_states(self, node, with_port=False):
         spelling = self.spelling(node, with_port)
         row = self.cluster.row(node)
-        return b'{' + b''.join([piece[row[i]] for i, piece in zip(spelling.order, spelling.states)])[1:] + b'}'
+        pieces = [states[row[i]] for i, states in zip(spelling.order, spelling.states)]
+        return b'{' + b''.join(pieces)[1:] + b'}'
 
     def phi_values(self, node, with_port=False):
         spelling = self.spelling(node, with_port)
         row, phis = self.cluster.row(node), self.fresh(spelling, 'phis', self.phi_pieces)
-        return b'{' + b''.join([phis[i][row[i]] for i in spelling.order if i != node.index])[1:] + b'}'
+        pieces = [phis[i][row[i]] for i in spelling.order if i != node.index]
+        return b'{' + b''.join(pieces)[1:] + b'}'
 
     def phi_pieces(self, node, spelling):
         """By liveness. The same for all observers, which real ones are not."""
@@ -259,7 +279,8 @@ class Jolokia:
                        for phi in (silence % 1 + 0.01, silence * 0.434)))
 
     def host_ids(self, node, with_port=False):
-        members = [n for n in self.cluster.nodes if n.joined and self.cluster.rows[node.index][n.index]]
+        row = self.cluster.rows[node.index]
+        members = [n for n in self.cluster.nodes if n.joined and row[n.index]]
         keys = [written(n, with_port) for n in members]
         return dump({keys[i]: members[i].host_id for i in hash_order(keys)})
 
@@ -273,7 +294,7 @@ class Jolokia:
         return b'"%b"' % b''.join(pieces)
 
     def fresh(self, spelling, kind, make):
-        """make(node, spelling) for every node, made anew when a second passed or a node's state changed."""
+        """make(node, spelling) for all; anew when a second passed or a node's state changed."""
         nodes = self.cluster.nodes
         stamp = int(time.monotonic()), fleet_model.Node.any_states_version
         made_at, pieces = spelling.made.get(kind, (None, None))
@@ -283,20 +304,22 @@ class Jolokia:
         return pieces
 
     def entry(self, node, spelling, own=False):
-        """A node's gossip state as JSON text without quotes, as it has it itself or as the others have it."""
+        """A node's gossip state within a JSON string, as it has it itself or the others have it."""
         version, tail = self.tails.get((node.index, own), (None, ''))
         if version != node.states_version:
             tail = self.tail(node, own)
             self.tails[node.index, own] = node.states_version, tail
         heartbeat = fleet_model.MAX_HEARTBEAT if node.silent and not own else node.heartbeat()
-        return f'{spelling.keys[node.index]}\\n  generation:{node.generation}\\n  heartbeat:{heartbeat}\\n{tail}'.encode()
+        return (f'{spelling.keys[node.index]}\\n  generation:{node.generation}\\n'
+                f'  heartbeat:{heartbeat}\\n{tail}').encode()
 
     def tail(self, node, own):
         address, legacy = java_address(node.endpoint), own or not self.ports
-        status = node.status and f'{node.status_version}:{node.status}'
+        version = node.status_version
         states = [
-            ('STATUS', status if legacy or node.silent else ''),
-            ('LOAD', '40:117185.0'), ('SCHEMA', f'23:{SCHEMA}'), ('DC', f'12:{node.dc}'), ('RACK', f'14:{node.rack}'),
+            ('STATUS', node.status and (legacy or node.silent) and f'{version + 1}:{node.status}'),
+            ('LOAD', '40:117185.0'), ('SCHEMA', f'23:{SCHEMA}'),
+            ('DC', f'12:{node.dc}'), ('RACK', f'14:{node.rack}'),
             ('RELEASE_VERSION', f'5:{FLAVOURS[self.flavour]}'),
             ('INTERNAL_IP', legacy and f'10:{address}'), ('RPC_ADDRESS', legacy and f'4:{address}'),
             ('NET_VERSION', '1:12' if self.ports else '1:11'), ('HOST_ID', f'2:{node.host_id}'),
@@ -305,6 +328,7 @@ class Jolokia:
         if self.ports:
             states += [('INTERNAL_ADDRESS_AND_PORT', f'8:{written(node, True)}'),
                        ('NATIVE_ADDRESS_AND_PORT', f'3:{written(node, True, 9042)}'),
-                       ('STATUS_WITH_PORT', status), ('SSTABLE_VERSIONS', '6:big-nb')]
-        tokens = f':{node.status_version}:<hidden>' if node.status else ': not present'
-        return ''.join(f'  {name}:{value}\\n' for name, value in states if value) + f'  TOKENS{tokens}\\n'
+                       ('STATUS_WITH_PORT', node.status and f'{version}:{node.status}'),
+                       ('SSTABLE_VERSIONS', '6:big-nb')]
+        states.append(('TOKENS', f'{version}:<hidden>' if node.status else ' not present'))
+        return ''.join(f'  {name}:{value}\\n' for name, value in states if value)

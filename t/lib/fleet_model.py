@@ -1,8 +1,9 @@
 """The simulated cluster: nodes, what happens to them, and who sees whom how.
 
-Nothing here knows HTTP or JSON. Time is what the caller's Timers say. A node sees another through its row of the view
-matrix; rows change by reviews, which are due some time after the reachability between two nodes has changed: soon when
-it came back or was announced, after the failure detector's delay when it went without a word.
+Nothing here knows HTTP or JSON. Time is what the caller's Timers say. A node sees another through
+its row of the view matrix; rows change by reviews, which are due some time after the reachability
+between two nodes has changed: soon when it came back or was announced, after the failure detector's
+delay when it went without a word.
 """
 import heapq
 import itertools
@@ -15,7 +16,7 @@ REVIEW_PARTS = 4          # observers notice one event in this many batches, not
 MAX_HEARTBEAT = 2**31 - 1  # what others note of a node that announced its shutdown
 
 # When a starting node reaches each step, as a share of the whole start (a real one takes 19.5 s).
-LISTENS, HAS_MBEANS, GOSSIPS, ECHOED, JOINS = 0.06, 0.22, 0.47, 0.09, 0.56
+LISTENS, FIRST_MBEAN, GOSSIPS, ECHOED, ALL_MBEANS, JOINS = 0.06, 0.22, 0.47, 0.09, 0.53, 0.56
 
 
 class Timers:
@@ -56,10 +57,11 @@ class Node:
         self.tokens = tokens
         self.seed = False
         # the process
-        self.life = 0             # grows with every start and crash: timers of an earlier life are void
+        self.life = 0             # grows with every start and crash: voids timers of an earlier one
         self.process = False      # runs
         self.listens = False
-        self.mbeans = False       # Cassandra's are registered
+        self.detector = False     # the failure detector's MBean is registered
+        self.mbeans = False       # … and all others
         self.joined = False       # has been a member before: starts without bootstrap
         self.mode = ''
         self.native = False
@@ -73,11 +75,11 @@ class Node:
         self.beat_base = self.beat_began = 0
         self.beat_stopped = None
         # the network
-        self.epoch = 0            # grows when its reachability changes: reviews of an earlier epoch are void
+        self.epoch = 0            # grows when its reachability changes: voids earlier reviews
         self.isolated = False
         self.cut = set()          # nodes it has no connection with
         # what it answers
-        self.version = 0          # grows with every change of what it answers of its view and itself
+        self.version = 0          # grows with every change of its view or own state
         self.states_version = 0   # … of its gossip state
         self.lie = None
         self.hung = False
@@ -122,8 +124,8 @@ class Node:
 
 
 class Cluster:
-    """All nodes and all views. `process_changed(node)` is called when a node starts or stops listening, `healed(node)`
-    when it is to answer again what it was asked while it hung."""
+    """All nodes and all views. `process_changed(node)` is called when a node starts or stops
+    listening, `healed(node)` when it is to answer what it was asked while it hung."""
 
     def __init__(self, timers, convict, boot, rng):
         self.timers, self.convict, self.boot, self.rng = timers, convict, boot, rng
@@ -134,7 +136,7 @@ class Cluster:
         self.churning = False
         self.process_changed = self.healed = lambda node: None
 
-    # -- building ------------------------------------------------------------------------------------------------
+    # -- building ---------------------------------------------------------------------------------
 
     def add(self, address, endpoint, dc, rack):
         tokens = sorted(self.rng.randrange(-2**63, 2**63) for _ in range(4))
@@ -149,7 +151,8 @@ class Cluster:
     def settle(self):
         """Makes every node a normal member that sees all others UP, as after a long quiet time."""
         for node in self.nodes:
-            node.process = node.listens = node.mbeans = node.joined = node.native = True
+            node.process = node.listens = node.detector = node.mbeans = True
+            node.joined = node.native = True
             node.mode = 'NORMAL'
             node.begin_gossip(time.time() - 3600)
             node.beat_base = 3600
@@ -157,7 +160,7 @@ class Cluster:
             self.rows[node.index][:] = bytes([UP]) * len(self.nodes)
             node.version += 1
 
-    # -- views ---------------------------------------------------------------------------------------------------
+    # -- views ------------------------------------------------------------------------------------
 
     def see(self, observer, endpoint, state):
         row = self.rows[observer.index]
@@ -181,8 +184,8 @@ class Cluster:
                 and b.index not in a.cut)
 
     def reach_changed(self, node, state, delay):
-        """Its peers find out about `node`, and it about them, after `delay`, by and by. Only what agrees with `state` is
-        noted then, so that finding one node again does not reveal that another has just gone."""
+        """Its peers find out about `node`, and it about them, after `delay`, by and by. Only what
+        agrees with `state` is noted then: finding one node does not reveal that another went."""
         node.epoch += 1
         for part in range(REVIEW_PARTS):
             self.timers.after(delay * (1 + 0.02 * part), self.review, node, node.epoch, state, part)
@@ -198,7 +201,7 @@ class Cluster:
             if node.gossip:
                 self.see(node, other, state)
 
-    # -- a process's life ----------------------------------------------------------------------------------------
+    # -- a process's life -------------------------------------------------------------------------
 
     def step(self, node, delay, callback):
         """callback(node) after `delay`, unless the process ended meanwhile."""
@@ -210,18 +213,23 @@ class Cluster:
         node.life += 1
         node.process = True
         self.step(node, LISTENS * self.boot, self.begin_listening)
-        self.step(node, HAS_MBEANS * self.boot, self.register_mbeans)
+        self.step(node, FIRST_MBEAN * self.boot, self.register_detector)
         self.step(node, GOSSIPS * self.boot, self.enter_gossip)
+        self.step(node, ALL_MBEANS * self.boot, self.register_mbeans)
         self.step(node, JOINS * self.boot, self.become_normal if node.joined else self.bootstrap)
 
     def begin_listening(self, node):
         node.listens = True
         self.process_changed(node)
 
-    def register_mbeans(self, node):
-        node.mbeans = True
+    def register_detector(self, node):
+        node.detector = True
         self.rows[node.index][:] = bytes(len(self.nodes))
         self.set_mode(node, 'STARTING')
+
+    def register_mbeans(self, node):
+        node.mbeans = True
+        node.version += 1
 
     def enter_gossip(self, node):
         node.begin_gossip(time.time())
@@ -239,19 +247,20 @@ class Cluster:
         node.joined = True
         self.set_mode(node, 'NORMAL')
         node.set_status(node.normal_status())
-        self.step(node, (1 - JOINS) * self.boot, lambda node: node.native or node.set_native(True))
+        self.step(node, (1 - JOINS) * self.boot,
+                  lambda node: node.native or node.set_native(True))
 
     def crash(self, node):
         require(node.process, 'does not run')
         node.life += 1
-        node.process = node.listens = node.mbeans = node.native = node.hung = False
+        node.process = node.listens = node.detector = node.mbeans = node.native = node.hung = False
         self.set_mode(node, '')
         if node.gossip:
             node.end_gossip()
             self.reach_changed(node, DOWN, self.convict)
         self.process_changed(node)
 
-    # -- what an operator does -----------------------------------------------------------------------------------
+    # -- what an operator does --------------------------------------------------------------------
 
     def set_mode(self, node, mode):
         node.mode = mode
@@ -263,7 +272,7 @@ class Cluster:
         node.version += 1
 
     def start_native(self, node):
-        require(node.mbeans and not node.native, 'not running, or its native transport runs already')
+        require(node.mbeans and not node.native, 'not running, or its transport runs already')
         node.set_native(True)
 
     def stop_gossip(self, node):
@@ -312,7 +321,7 @@ class Cluster:
             if observer is not node:
                 self.see(observer, node, UNKNOWN)
 
-    # -- what goes wrong -----------------------------------------------------------------------------------------
+    # -- what goes wrong --------------------------------------------------------------------------
 
     def hang(self, node):
         node.hung = True
@@ -347,10 +356,10 @@ class Cluster:
             self.reach_changed(node, UP, ECHOED * self.boot)
         self.healed(node)
 
-    # -- churn ---------------------------------------------------------------------------------------------------
+    # -- churn ------------------------------------------------------------------------------------
 
     def churn(self, fraction):
-        """Every second that share of the views changes one entry, and the next time changes it back."""
+        """Every second that share of the views changes one entry, the next time changes it back."""
         self.churn_fraction = fraction
         if not self.churning:
             self.churning = True

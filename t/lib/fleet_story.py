@@ -1,5 +1,5 @@
-"""An endless story for demonstrations: now and then something happens to a node or two, and passes."""
-import fleet_model
+"""An endless story for demonstrations: now and then something happens to a node, and passes."""
+from fleet_model import Cluster, Refused
 
 BETWEEN = 4.0  # seconds of peace between two troubles
 TROUBLE = 12.0  # seconds a trouble lasts
@@ -22,7 +22,7 @@ def tell(cluster, say):
     yield BETWEEN
     while True:
         node = cluster.rng.choice(cluster.nodes)
-        trouble = cluster.rng.choice(['crash', 'drain', 'native', 'gossip', 'isolated', 'hang', 'rack'])
+        trouble = cluster.rng.choice(sorted(TROUBLES))
         victims = all_of(node.dc, node.rack) if trouble == 'rack' else [node]
         begun, ended, begin_it, end_it = TROUBLES[trouble]
         names = ' '.join(victim.endpoint for victim in victims)
@@ -31,7 +31,7 @@ def tell(cluster, say):
             for victim in victims:
                 try:
                     attempt(cluster, victim)
-                except fleet_model.Refused as reason:  # somebody else is at the control
+                except Refused as reason:  # somebody else is at the control
                     say(f'{victim.endpoint}: not so, {reason}')
             yield TROUBLE if words is begun else cluster.boot + BETWEEN
 
@@ -41,13 +41,13 @@ def restart(cluster, node):
     cluster.start(node)
 
 
-TROUBLES = {
-    'crash': ('crashes', 'starts again', fleet_model.Cluster.crash, fleet_model.Cluster.start),
-    'rack': ('crash: the whole rack', 'start again', fleet_model.Cluster.crash, fleet_model.Cluster.start),
-    'drain': ('is drained for maintenance', 'is restarted', fleet_model.Cluster.drain, restart),
+TROUBLES = {  # what is said, then what is done, at its beginning and its end
+    'crash': ('crashes', 'starts again', Cluster.crash, Cluster.start),
+    'rack': ('crash: the whole rack', 'start again', Cluster.crash, Cluster.start),
+    'drain': ('is drained for maintenance', 'is restarted', Cluster.drain, restart),
     'native': ('stops its native transport', 'starts its native transport',
-               fleet_model.Cluster.stop_native, fleet_model.Cluster.start_native),
-    'gossip': ('stops gossip', 'starts gossip', fleet_model.Cluster.stop_gossip, fleet_model.Cluster.start_gossip),
-    'isolated': ('loses its network', 'has its network back', fleet_model.Cluster.isolate, fleet_model.Cluster.heal),
-    'hang': ('hangs: accepts, never answers', 'answers again', fleet_model.Cluster.hang, fleet_model.Cluster.heal),
+               Cluster.stop_native, Cluster.start_native),
+    'gossip': ('stops gossip', 'starts gossip', Cluster.stop_gossip, Cluster.start_gossip),
+    'isolated': ('loses its network', 'has its network back', Cluster.isolate, Cluster.heal),
+    'hang': ('hangs: accepts, never answers', 'answers again', Cluster.hang, Cluster.heal),
 }
