@@ -26,8 +26,6 @@ static bool shadowed(const struct poller *poller, const struct target *target)
            prober_addr_compare(&target->address, &poller->local_address) == 0;
 }
 
-/* Who is asked detail polls: everybody when they are few, else the local node and the first ones
- * that answer. */
 void poller_choose_panel(struct poller *poller)
 {
     bool few = poller->n_targets <= PANEL_SIZE;
