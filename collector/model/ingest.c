@@ -178,10 +178,15 @@ static bool keep_states(struct cluster *cluster, const struct view *view)
 {
     bool changed = false;
 
-    for (size_t i = 0; i < view->n_states; i++) {
-        struct node *node = cluster_find(cluster, &view->states[i].endpoint);
+    for (size_t i = 0, k = 0; i < view->n_states; i++) {
+        const struct prober_addr *endpoint = &view->states[i].endpoint;
+        struct node *node;
 
-        if (!node)
+        while (k < cluster->n_sorted &&
+               prober_addr_compare(&cluster->sorted[k]->address, endpoint) < 0)
+            k++;
+        node = k < cluster->n_sorted ? cluster->sorted[k] : NULL;
+        if (!node || prober_addr_compare(&node->address, endpoint) != 0)
             continue;
         node->has_gossip = true;
         node->gossip.endpoint = node->address;
