@@ -272,6 +272,10 @@ static int make_file(struct prober_segment_writer *writer,
     int r = prober_segment_file_create(writer->temporary, count, room, ret);
     for (size_t i = 0; r == 0 && i < count; i++) {
         r = prober_segment_file_add(ret, &records[i]);
+        /* Leave the old file's pages behind, or both count in full as this process's memory. */
+        if (i % 64 == 0 && writer->file.map.base != NULL) {
+            madvise((void *)writer->file.map.base, writer->file.map.size, MADV_DONTNEED);
+        }
     }
     return r;
 }
@@ -307,8 +311,6 @@ static int build_file(struct prober_segment_writer *writer)
         return -ENOMEM;
     }
     if (writer->file.map.base != NULL) {
-        /* Leave the pages of the slots that are not copied, or both files count in full as ours. */
-        madvise((void *)writer->file.map.base, writer->file.map.size, MADV_DONTNEED);
         count = collect_kept(writer, records);
     }
     for (const struct pending *p = writer->pending; p != NULL; p = p->next) {
