@@ -35,7 +35,9 @@ struct collector {
     size_t n_targets;
     struct text status; /* last STATUS= line */
     int64_t wall_offset_ms;
-    bool ready; /* READY=1 was sent */
+    bool ready;           /* READY=1 was sent */
+    uint64_t watchdog_us; /* 0 = nobody watches */
+    int64_t fed_us;
     struct process_figures figures;
 };
 
@@ -257,6 +259,21 @@ static void on_done(struct observation *observation, void *userdata)
         follow_membership(collector);
 }
 
+/*
+ * Fed by finished work: what keeps a round from its end starves the watchdog. Not at every round,
+ * since sd_notify() waits while the queue of a busy service manager is full.
+ */
+static void feed_watchdog(struct collector *collector)
+{
+    int64_t now = now_us();
+
+    if (collector->watchdog_us == 0 ||
+        now - collector->fed_us < (int64_t)collector->watchdog_us / 4)
+        return;
+    collector->fed_us = now;
+    sd_notify(0, "WATCHDOG=1");
+}
+
 static void on_round(void *userdata)
 {
     struct collector *collector = userdata;
@@ -266,8 +283,7 @@ static void on_round(void *userdata)
     judge(collector, true);
     notify_status(collector);
     notify_ready(collector);
-    /* Fed by finished work: a round that did not come to its end here starves the watchdog. */
-    sd_notify(0, "WATCHDOG=1");
+    feed_watchdog(collector);
 }
 
 static int start_polling(struct collector *collector, const struct conf *conf, struct poller **ret)
@@ -342,6 +358,8 @@ int collector_new(sd_event *event, struct conf *conf, struct collector **ret)
     }
     collector->event = sd_event_ref(event);
     collector->conf = conf;
+    if (sd_watchdog_enabled(0, &collector->watchdog_us) <= 0)
+        collector->watchdog_us = 0;
     r = open_segment(collector);
     if (r == 0) {
         r = start(collector);

@@ -19,8 +19,10 @@ void voters_count(struct voters *voters)
     const uint8_t *row = NULL;
     uint32_t weight = 0;
 
-    memset(voters->tally, 0, voters->n_places * sizeof(*voters->tally));
     voters->n_lost = 0;
+    if (voters->n_places == 0)
+        return;
+    memset(voters->tally, 0, voters->n_places * sizeof(*voters->tally));
     /* In a healthy cluster all rows are the same: runs of equal rows are added at once. */
     for (size_t i = 0; i < voters->n; i++) {
         const uint8_t *opinions = voters->voter[i].opinions;

@@ -92,7 +92,10 @@ static void reason_text(const struct node *node, enum verdict_reason reason,
         snprintf(buf, size, "lost its vote: it disagrees with the others");
         break;
     case REASON_STATUS:
-        snprintf(buf, size, "status %.64s", node->gossip.status);
+        if (node->gossip.status[0])
+            snprintf(buf, size, "status %.64s", node->gossip.status);
+        else
+            snprintf(buf, size, "no status in gossip yet");
         break;
     case REASON_MODE:
         snprintf(buf, size, "mode %.64s", node->view ? node->view->mode : "?");

@@ -1,0 +1,164 @@
+#!/usr/bin/perl
+# The collector as a service: options, notifications, reload, a second one, an end, a full disk.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Prober::Test;
+use Prober::Collector;
+use Prober::Fleet;
+
+my $dir = tempdir();
+my $fleet = Prober::Fleet->start(layout => 'dc1:r1=3');
+my @ip = @{ $fleet->{nodes} };
+my $nginx = nginx(<<'CONF');
+%%GLOBALS%%
+http { %%HTTP%% server { listen 127.0.0.1:%%PORT%%; location / { prober; prober_segment %%DIR%%/segment; prober_stale 2s; }
+    location /full/ { prober; prober_segment %%DIR%%/full/segment; prober_stale 2s; } } }
+CONF
+my $fast = 'poll: { interval = "200ms"; timeout = "400ms"; view_ttl = "700ms"; };';
+sub status { http($nginx->port, "GET $_[0]")->{status} }
+
+subtest 'options' => sub {
+    my ($status, $said) = run(program(), '--version');
+    is($status, 0, '--version');
+    like($said, qr/^prober-collector \d+\.\d+\.\d+$/, 'says it');
+    ($status, $said) = run(program(), '--help');
+    is($status, 0, '--help');
+    like($said, qr/--check-config/, 'names the options');
+    ($status, $said) = run(program(), '--nonsense');
+    is($status, 1, 'an unknown option');
+    ($status, $said) = run(program(), 'more');
+    is($status, 1, 'an argument too many');
+    spew("$dir/bad.conf", "poll: {\n  intervall = \"1s\";\n};\n");
+    ($status, $said) = run(program(), '--check-config', '--config', "$dir/bad.conf");
+    is($status, 1, '--check-config of a bad file');
+    is($said, "prober-collector: $dir/bad.conf:2: unknown key \"intervall\" in section \"poll\"; "
+        . "accepted: interval, timeout, view_ttl, membership\n", 'says file, line and what is accepted');
+    spew("$dir/empty.conf", '');
+    ($status, $said) = run(program(), '--check-config', '--config', "$dir/empty.conf");
+    is("$status $said", '0 ', '--check-config of an empty file says nothing');
+    ($status, $said) = run(program(), '--config', "$dir/missing.conf");
+    is($status, 1, 'a missing file');
+    like($said, qr/missing\.conf: cannot read the configuration: No such file/, 'is named');
+};
+
+my $collector;
+subtest 'notifications' => sub {
+    $collector = Prober::Collector->start(fleet_conf($fleet, $fast), env => { WATCHDOG_USEC => 800000 });
+    $collector->wait_ready;
+    is(status("/healthz/$ip[0]"), 200, 'READY=1 comes when documents are there');
+    is($collector->status, '3 nodes, 3 ready', 'STATUS=');
+    wait_for(sub { $collector->notified('WATCHDOG=1') >= 3 }, 'the watchdog to be fed');
+    pass('WATCHDOG=1 while rounds complete');
+};
+
+subtest 'a second collector' => sub {
+    my ($status, $said) = run(program(), '--config', $collector->{conf});
+    is($status, 1, 'is refused');
+    like($said, qr/another collector is running \(it holds \S+segment\.lock\)/, 'and told why');
+    is(status('/ping'), 200, 'the first one goes on');
+};
+
+subtest 'reload' => sub {
+    $collector->configure(fleet_conf($fleet, $fast . "readiness: { min_observers = 3; };\n"));
+    $collector->signal('HUP');
+    wait_for(sub { $collector->notified('READY=1') == 2 }, 'the reload');
+    ok((grep { /^MONOTONIC_USEC=\d+$/ } $collector->messages), 'RELOADING=1 with its time');
+    wait_for(sub { status("/healthz/$ip[0]") == 404 }, 'the new settings to be in force');
+    is_deeply(get_json($nginx->port, "/nodes/$ip[0]")->{reasons}, ['2 of 3 needed observers count'], 'as they say');
+
+    $collector->configure("poll: { interval = 7x; };\n");
+    $collector->signal('HUP');
+    wait_for(sub { $collector->notified('READY=1') == 3 }, 'the refused reload');
+    like($collector->log, qr/collector\.conf:1: syntax error/, 'what is wrong');
+    like($collector->log, qr/reload refused; keeping the old configuration/, 'and what becomes of it');
+    wait_for(sub { http($nginx->port, 'GET /metrics')->{body} =~ /^cassandra_prober_reload_failures_total 1$/m },
+        'it to be counted');
+    is(status("/healthz/$ip[0]"), 404, 'the old configuration is in force');
+
+    $collector->configure(fleet_conf($fleet, $fast) =~ s/\/segment"/\/other"/r);
+    $collector->signal('HUP');
+    wait_for(sub { status("/healthz/$ip[0]") == 200 }, 'the third reload');
+    like($collector->log, qr/segment\.path changes with a restart only; keeping/, 'a new segment path waits');
+    is(status('/ping'), 200, 'and the old one goes on');
+};
+
+subtest 'metrics' => sub {
+    my $metrics = http($nginx->port, 'GET /metrics');
+    is($metrics->{header}{'content-type'}, 'text/plain; version=0.0.4; charset=utf-8', 'content type');
+    like($metrics->{body}, qr/^cassandra_prober_node_ready\{node="\Q$_\E",dc="dc1",rack="r1"\} 1$/m, "$_ is ready") for @ip;
+    like($metrics->{body}, qr/^cassandra_prober_nodes_ready 3$/m, 'how many are');
+    like($metrics->{body}, qr/^cassandra_prober_polls_total\{result="ok"\} [1-9]\d*$/m, 'polls by result');
+    like($metrics->{body}, qr/^cassandra_prober_build_info\{version="[\d.]+"\} 1$/m, 'build info');
+    my %family;
+    for my $line (split /\n/, $metrics->{body}) {
+        if ($line =~ /^# (HELP|TYPE) (\S+)/) { $family{$2}{$1}++; next }
+        my ($name) = $line =~ /^(\w+)(?:\{(?:\w+="(?:[^"\\]|\\.)*",?)+\})? -?[\d.]+$/;
+        ok($name, "well formed: $line") or next;
+        my $known = $family{$name} || $family{ $name =~ s/_(sum|count)$//r } || {};
+        ok($known->{HELP} && $known->{TYPE}, "$name has HELP and TYPE") if !($known->{HELP} && $known->{TYPE});
+    }
+};
+
+subtest 'nobody answers at the start' => sub {
+    my $port = free_port();
+    my $lonely = Prober::Collector->start(<<"CONF");
+local: { source = "jolokia+http://127.0.0.1:$port/jolokia"; };
+segment: { path = "%%DIR%%/lonely"; };
+$fast
+CONF
+    $lonely->wait_ready;
+    is($lonely->status, '0 nodes, 0 ready, local node: refused', 'STATUS tells why');
+    my ($status, $said) = run(root() . '/build/tools/segmentctl', "$dir/lonely", 'get', '/ready');
+    like($said, qr/not ready: local node: refused/, '/ready too');
+    is($lonely->stop, 0, 'ends well');
+};
+
+subtest 'the end' => sub {
+    is($collector->stop, 0, 'SIGTERM');
+    ok((grep { $_ eq 'STOPPING=1' } $collector->messages), 'STOPPING=1');
+    is(status("/healthz/$ip[0]"), 200, 'the segment stays');
+    wait_for(sub { status("/healthz/$ip[0]") == 503 }, 'it to be stale');
+    my $answer = http($nginx->port, "GET /healthz/$ip[0]");
+    like($answer->{body}, qr/^\{"error":"stale","age_ms":\d+\}/, 'and says so');
+    $collector = Prober::Collector->start(fleet_conf($fleet, $fast));
+    $collector->wait_ready;
+    like($collector->log, qr/segment: taken over with \d+ documents/, 'the next one takes it over');
+    is(status("/healthz/$ip[0]"), 200, 'and it is fresh');
+    is($collector->stop('INT'), 0, 'SIGINT');
+};
+
+subtest 'a full disk' => sub {
+    plan skip_all => 'needs root to mount a small tmpfs' if $>;
+    mkdir "$dir/full" or die;
+    is(system('mount', '-t', 'tmpfs', '-o', 'size=200k,mode=0755', 'tmpfs', "$dir/full"), 0, 'a small tmpfs');
+    my $full = Prober::Collector->start(
+        fleet_conf($fleet, $fast) =~ s/\/segment"/\/full\/segment"/r, env => { WATCHDOG_USEC => 400000 });
+    my $passed = eval {
+        $full->wait_ready;
+        is(status("/full/healthz/$ip[0]"), 200, 'there is room for three nodes');
+        # Room for no new file: the documents of a node that joins have nowhere to go.
+        system("head -c 300k /dev/zero > $dir/full/ballast 2>/dev/null");
+        $fleet->post('join?dc=dc1&rack=r1') for 1 .. 30;
+        wait_for(sub { $full->log =~ /cannot publish to \S+: No space left on device; what was published ages/ },
+            'the failure to be told', 30);
+        like($full->status, qr/; cannot publish: No space left on device$/, 'STATUS too');
+        my $fed = $full->notified('WATCHDOG=1');
+        wait_for(sub { $full->notified('WATCHDOG=1') > $fed + 2 }, 'the watchdog to be fed all the same');
+        wait_for(sub { status("/full/healthz/$ip[0]") == 503 }, 'what was published to be stale');
+        unlink "$dir/full/ballast";
+        is(system('mount', '-o', 'remount,size=20m', "$dir/full"), 0, 'room again');
+        wait_for(sub { status("/full/healthz/$ip[0]") == 200 }, 'it to be published again');
+        like($full->log, qr/publishing to \S+ again/, 'and told');
+        1;
+    };
+    diag($@) if !$passed;
+    ok($passed, 'through it all');
+    $full->stop;
+    $nginx->stop;
+    system('umount', "$dir/full");
+};
+
+done();
