@@ -21,6 +21,12 @@ static bool take(char *held, const char *other, size_t size)
     return true;
 }
 
+/* Within a generation. Without a version what was heard last holds. */
+static bool supersedes(int64_t version, int64_t held)
+{
+    return version > held || held == 0;
+}
+
 /* A restarted endpoint: what it said before of its state holds no more; where it stands does until
  * it says otherwise. */
 static void new_generation(struct gossip_state *held, int64_t generation)
@@ -42,12 +48,12 @@ bool gossip_merge(struct gossip_state *held, const struct gossip_state *other)
         new_generation(held, other->generation);
         changed = true;
     }
-    if (other->status_version >= held->status_version) {
+    if (other->status[0] && supersedes(other->status_version, held->status_version)) {
         held->status_version = other->status_version;
         changed |= take(held->status, other->status, sizeof(held->status));
     }
-    if (other->rpc_ready_version >= held->rpc_ready_version &&
-        other->rpc_ready != TRILEAN_UNKNOWN) {
+    if (other->rpc_ready != TRILEAN_UNKNOWN &&
+        supersedes(other->rpc_ready_version, held->rpc_ready_version)) {
         held->rpc_ready_version = other->rpc_ready_version;
         changed |= held->rpc_ready != other->rpc_ready;
         held->rpc_ready = other->rpc_ready;
