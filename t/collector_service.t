@@ -144,7 +144,7 @@ subtest 'a full disk' => sub {
         $fleet->post('join?dc=dc1&rack=r1') for 1 .. 30;
         wait_for(sub { $full->log =~ /cannot publish to \S+: No space left on device; what was published ages/ },
             'the failure to be told', 30);
-        like($full->status, qr/; cannot publish: No space left on device$/, 'STATUS too');
+        wait_for(sub { $full->status =~ /; cannot publish: No space left on device$/ }, 'STATUS to tell too');
         my $fed = $full->notified('WATCHDOG=1');
         wait_for(sub { $full->notified('WATCHDOG=1') > $fed + 2 }, 'the watchdog to be fed all the same');
         wait_for(sub { status("/full/healthz/$ip[0]") == 503 }, 'what was published to be stale');

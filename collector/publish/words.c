@@ -48,7 +48,7 @@ const char *missing_view_word(const struct node *observer, char buf[16])
     case POLL_HTTP:
     case POLL_AUTH:
     case POLL_REDIRECT:
-        if (observer->last_http_status > 0) {
+        if (observer->last_http_status >= 300) {
             snprintf(buf, 16, "%d", observer->last_http_status);
             return buf;
         }
