@@ -10,8 +10,6 @@
 
 #include "observation.h"
 
-#define DETAIL_LEN sizeof(((struct observation *)NULL)->detail)
-
 struct multi;
 
 /* One transfer on its way. The owner embeds it; it must stay until `done` is called or

@@ -19,7 +19,7 @@ struct jolokia_target {
     char *url; /* of the agent, with the query */
     char *user;
     char *password;
-    enum jolokia_spelling spelling;
+    enum spelling spelling;
     uint64_t body_print; /* of the last fast answer's bytes; body_len 0 = none */
     size_t body_len;
     uint64_t view_print; /* of what the last view says, fast or detail; has_view false = none */
@@ -27,7 +27,7 @@ struct jolokia_target {
 
     /* The poll that runs. */
     struct http_request *request;
-    unsigned questions;
+    unsigned asked;
     bool detail;
     source_done done;
     void *userdata;
@@ -91,35 +91,17 @@ static int jolokia_open(struct source_context *context, const struct source_plac
     return 0;
 }
 
-_Static_assert(sizeof(struct opinion) == sizeof(struct prober_addr) + sizeof(enum liveness),
-               "hashed as bytes");
-
-/* What a fast answer can say: the same in a detail answer, so that the two compare. */
-static uint64_t view_fingerprint(const struct fingerprint_key *key, const struct view *view)
-{
-    uint64_t parts[] = {
-        fingerprint(key, view->cluster_name, sizeof(view->cluster_name)),
-        fingerprint(key, view->host_id, sizeof(view->host_id)),
-        fingerprint(key, view->mode, sizeof(view->mode)),
-        fingerprint(key, view->release, sizeof(view->release)),
-        (uint64_t)view->native_transport << 8 | (uint64_t)view->gossip,
-        fingerprint(key, view->opinions, view->n_opinions * sizeof(*view->opinions)),
-    };
-
-    return fingerprint(key, parts, sizeof(parts));
-}
-
 /* Parses, and finds out whether it says anything new. */
 static void take_body(struct jolokia_target *target, const char *body, size_t len,
                       struct observation *observation)
 {
     uint64_t print;
 
-    observation->result = jolokia_parse(target->questions, body, len, &observation->view,
+    observation->result = jolokia_parse(target->asked, body, len, &observation->view,
                                         &target->spelling, observation->detail);
     if (observation->result != POLL_OK) {
         /* Perhaps another release than before: ask both spellings again. */
-        target->spelling = JOLOKIA_SPELLING_UNKNOWN;
+        target->spelling = SPELLING_UNKNOWN;
         return;
     }
     print = view_fingerprint(&target->context->key, observation->view);
@@ -169,10 +151,10 @@ static int jolokia_start(struct source_target *base, const struct source_ask *as
     };
 
     target->detail = ask->detail;
-    target->questions = jolokia_questions(ask->detail, ask->own, target->spelling);
+    target->asked = questions_of_poll(ask->detail, ask->own, target->spelling);
     target->done = done;
     target->userdata = userdata;
-    jolokia_request(target->questions, body);
+    jolokia_request(target->asked, body);
     return http_start(target->context->http, &post, on_answer, target, &target->request);
 }
 

@@ -29,20 +29,22 @@ enum trilean {
 
 /* How a poll ended. Every poll ends in exactly one of these. */
 enum poll_result {
-    POLL_NEVER = 0,     /* not ended yet */
-    POLL_OK,            /* a view */
-    POLL_REFUSED,       /* connection refused */
-    POLL_TIMEOUT,       /* no complete answer before the deadline */
-    POLL_RESET,         /* connection closed or reset while answering, or an answer cut short */
-    POLL_UNREACHABLE,   /* no route, no such name, other connect errors */
-    POLL_TLS,           /* TLS handshake or certificate */
-    POLL_AUTH,          /* 401 or 403, by HTTP or inside the answer: the credentials are wrong */
-    POLL_REDIRECT,      /* 3xx: never followed */
-    POLL_HTTP,          /* another HTTP status; observation.http_status has it */
-    POLL_TOO_LARGE,     /* the answer passed its bound */
-    POLL_BAD_JSON,      /* not JSON: HTML, cut, too deep, duplicate keys, invalid UTF-8 */
-    POLL_BAD_SHAPE,     /* JSON, but not of the shape asked for */
-    POLL_NO_MBEAN,      /* Cassandra's MBeans are not there: starting or stopping */
+    POLL_NEVER = 0,   /* not ended yet */
+    POLL_OK,          /* a view */
+    POLL_REFUSED,     /* connection refused */
+    POLL_TIMEOUT,     /* no complete answer before the deadline */
+    POLL_RESET,       /* connection closed or reset while answering, or an answer cut short */
+    POLL_UNREACHABLE, /* no route, no such name, other connect errors */
+    POLL_TLS,         /* TLS handshake or certificate */
+    POLL_AUTH,        /* 401 or 403, by HTTP or inside the answer; a SecurityException */
+    POLL_REDIRECT,    /* 3xx: never followed */
+    POLL_HTTP,        /* another HTTP status; observation.http_status has it */
+    POLL_TOO_LARGE,   /* the answer passed its bound */
+    POLL_BAD_JSON,    /* not JSON: HTML, cut, too deep, duplicate keys, invalid UTF-8 */
+    POLL_BAD_STREAM,  /* not Java's remote method invocation, or not readable */
+    POLL_BAD_SHAPE,   /* readable, but not of the shape asked for */
+    POLL_EXCEPTION,   /* the node answered with a Java exception that has no name of its own here */
+    POLL_NO_MBEAN,    /* Cassandra's MBeans are not there: starting or stopping */
     POLL_WRONG_CLUSTER, /* another cluster's name (found by the model) */
     POLL_WRONG_HOST,    /* not the host id that gossip has for the address (found by the model) */
     POLL_RESULTS
@@ -57,6 +59,7 @@ struct opinion {
     enum liveness liveness;
 };
 
+#define DETAIL_LEN 128 /* of what a result says besides, with its NUL */
 #define NAME_LEN                                                                                   \
     64 /* data centers, racks, statuses, modes, releases, with their NUL; longer ones are cut */
 #define HOST_ID_LEN 40 /* a UUID as text, with its NUL */
@@ -112,9 +115,9 @@ struct observation {
     int http_status;  /* 0 = none */
     int64_t began_ms; /* when we began to ask: a view's age counts from here */
     int64_t ended_ms;
-    size_t bytes;      /* of the answer's body */
-    char detail[128];  /* for a person: what exactly was wrong; "" when result says it all */
-    struct view *view; /* owned; NULL unless POLL_OK and not unchanged */
+    size_t bytes;            /* of the answer's body */
+    char detail[DETAIL_LEN]; /* for a person: what exactly was wrong; "" when result says it all */
+    struct view *view;       /* owned; NULL unless POLL_OK and not unchanged */
 };
 
 /* Frees a view and its arrays; accepts NULL; returns NULL. */

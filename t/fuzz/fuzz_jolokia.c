@@ -18,7 +18,7 @@ static void check_view(const struct view *view)
     check(memchr(view->cluster_name, '\0', sizeof(view->cluster_name)));
     check(memchr(view->host_id, '\0', sizeof(view->host_id)));
     check(memchr(view->mode, '\0', sizeof(view->mode)));
-    check(view->n_opinions <= JOLOKIA_MAX_ENDPOINTS && view->n_states <= JOLOKIA_MAX_ENDPOINTS);
+    check(view->n_opinions <= MAX_ENDPOINTS && view->n_states <= MAX_ENDPOINTS);
     check(view->hint_window_ms >= 0);
     for (size_t i = 1; i < view->n_opinions; i++)
         check(prober_addr_compare(&view->opinions[i - 1].endpoint, &view->opinions[i].endpoint) <
@@ -29,14 +29,14 @@ static void check_view(const struct view *view)
 
 static enum poll_result parse(unsigned questions, const char *body, size_t len)
 {
-    enum jolokia_spelling spelling = JOLOKIA_SPELLING_UNKNOWN;
+    enum spelling spelling = SPELLING_UNKNOWN;
     struct view *view = NULL;
     char detail[128];
     enum poll_result result = jolokia_parse(questions, body, len, &view, &spelling, detail);
 
     check(memchr(detail, '\0', sizeof(detail)));
     check((result == POLL_OK) == (view != NULL));
-    check((result == POLL_OK) == (spelling != JOLOKIA_SPELLING_UNKNOWN));
+    check((result == POLL_OK) == (spelling != SPELLING_UNKNOWN));
     for (const char *at = detail; *at; at++)
         check(*at >= 0x20 && *at <= 0x7e);
     if (view)
@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     if (len == 0)
         return 0;
-    questions = jolokia_questions(data[0] & 1, data[0] & 2, (data[0] >> 2 & 3) % 3);
+    questions = questions_of_poll(data[0] & 1, data[0] & 2, (data[0] >> 2 & 3) % 3);
     body = malloc(len);
     if (!body)
         return 0;

@@ -13,16 +13,16 @@
 
 #include "sources/jolokia.h"
 
-#define FAST   (JOLOKIA_LIVENESS_PORT | JOLOKIA_STORAGE)
-#define DETAIL (FAST | JOLOKIA_STATES_PORT | JOLOKIA_PHI_PORT | JOLOKIA_HINTS)
-#define BOTH   (FAST | JOLOKIA_LIVENESS)
+#define FAST   (ASK_LIVENESS_PORT | ASK_STORAGE)
+#define DETAIL (FAST | ASK_STATES_PORT | ASK_PHI_PORT | ASK_HINTS)
+#define BOTH   (FAST | ASK_LIVENESS)
 
 #define GOOD_STORAGE                                                                               \
     "{\"status\":200,\"value\":{\"OperationMode\":\"NORMAL\",\"ClusterName\":\"c\"}}"
 #define GOOD_LIVENESS "{\"status\":200,\"value\":{\"/10.0.0.1:7000\":\"UP\"}}"
 
 static char detail[128];
-static enum jolokia_spelling spelling;
+static enum spelling spelling;
 
 static struct view *parse_ok(unsigned questions, const char *body, size_t len)
 {
@@ -41,13 +41,13 @@ static void parse_fails(unsigned questions, const char *body, size_t len, enum p
     struct view *view = NULL;
     enum poll_result result;
 
-    spelling = JOLOKIA_SPELLING_UNKNOWN;
+    spelling = SPELLING_UNKNOWN;
     result = jolokia_parse(questions, body, len, &view, &spelling, detail);
     if (result != expected)
         fail_msg("%.100s: %s (%s), not %s", body, poll_result_word(result), detail,
                  poll_result_word(expected));
     assert_null(view);
-    assert_int_equal(spelling, JOLOKIA_SPELLING_UNKNOWN);
+    assert_int_equal(spelling, SPELLING_UNKNOWN);
 }
 
 static char *read_file(const char *path, size_t *ret_len)
@@ -110,7 +110,7 @@ static void recorded_steady(void **state)
         assert_int_equal(view->states[i].rpc_ready, TRILEAN_TRUE);
     }
     assert_string_equal(view->states[0].host_id, view->host_id);
-    assert_int_equal(spelling, JOLOKIA_SPELLING_PORT);
+    assert_int_equal(spelling, SPELLING_PORT);
     view_free(view);
 }
 
@@ -184,11 +184,11 @@ static void questions(void **state)
     char body[JOLOKIA_REQUEST_LEN];
 
     (void)state;
-    assert_int_equal(jolokia_questions(false, false, JOLOKIA_SPELLING_UNKNOWN), BOTH);
-    assert_int_equal(jolokia_questions(false, true, JOLOKIA_SPELLING_PORT), FAST);
-    assert_int_equal(jolokia_questions(true, true, JOLOKIA_SPELLING_PORT), DETAIL);
-    assert_int_equal(jolokia_questions(true, false, JOLOKIA_SPELLING_PLAIN),
-                     JOLOKIA_LIVENESS | JOLOKIA_STORAGE | JOLOKIA_STATES);
+    assert_int_equal(questions_of_poll(false, false, SPELLING_UNKNOWN), BOTH);
+    assert_int_equal(questions_of_poll(false, true, SPELLING_PORT), FAST);
+    assert_int_equal(questions_of_poll(true, true, SPELLING_PORT), DETAIL);
+    assert_int_equal(questions_of_poll(true, false, SPELLING_PLAIN),
+                     ASK_LIVENESS | ASK_STORAGE | ASK_STATES);
     jolokia_request(FAST, body);
     assert_string_equal(
         body, "[{\"type\":\"read\",\"mbean\":\"org.apache.cassandra.net:type=FailureDetector\","
@@ -211,14 +211,14 @@ static void spellings(void **state)
     /* 4.0 and later answer both: the one with ports is taken. */
     view = PARSES(BOTH, "[{\"status\":200,\"value\":{\"/10.0.0.1:7000\":\"UP\"}},"
                         "{\"status\":200,\"value\":{\"/10.0.0.1\":\"DOWN\"}}," GOOD_STORAGE "]");
-    assert_int_equal(spelling, JOLOKIA_SPELLING_PORT);
+    assert_int_equal(spelling, SPELLING_PORT);
     assert_int_equal(view->opinions[0].liveness, LIVENESS_UP);
     view_free(view);
     /* 3.11 has no attribute with ports. */
     view = PARSES(BOTH, "[{\"status\":404,\"error_type\":\"javax.management."
                         "AttributeNotFoundException\"},"
                         "{\"status\":200,\"value\":{\"/10.0.0.1\":\"DOWN\"}}," GOOD_STORAGE "]");
-    assert_int_equal(spelling, JOLOKIA_SPELLING_PLAIN);
+    assert_int_equal(spelling, SPELLING_PLAIN);
     assert_int_equal(view->opinions[0].liveness, LIVENESS_DOWN);
     view_free(view);
 }
@@ -386,7 +386,7 @@ static void too_many_endpoints(void **state)
     (void)state;
     assert_non_null(body);
     len = (size_t)sprintf(body, "[{\"status\":200,\"value\":{");
-    for (int i = 0; i <= JOLOKIA_MAX_ENDPOINTS; i++)
+    for (int i = 0; i <= MAX_ENDPOINTS; i++)
         len += (size_t)sprintf(body + len, "%s\"/10.%d.%d.%d\":\"UP\"", i ? "," : "", i >> 16,
                                i >> 8 & 255, i & 255);
     len += (size_t)sprintf(body + len, "}}," GOOD_STORAGE "]");
