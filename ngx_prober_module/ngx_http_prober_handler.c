@@ -1,21 +1,12 @@
 /*
- * A request -> a key -> a document -> an HTTP answer.
+ * A request -> a document -> an HTTP answer.
  *
- * The key is the path below the location, with an address at its end in canonical spelling.
  * Look-ups go from the special to the general: KEY?ARGUMENT, KEY, and then for an address
  * DIR/<star>?ARGUMENT, DIR/<star>: what is answered about addresses that nobody knows.
  */
 #include "ngx_http_prober_module.h"
 
-#include "prober_addr.h"
-
 #define NGX_HTTP_PROBER_TRIES 16
-
-typedef struct {
-    size_t len;
-    size_t dir_len; /* up to and with the '/' before an address; 0: it ends in no address */
-    u_char data[PROBER_KEY_MAX];
-} ngx_http_prober_key_t;
 
 static ngx_int_t ngx_http_prober_pass(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf);
 static ngx_int_t ngx_http_prober_answer(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
@@ -72,29 +63,6 @@ ngx_int_t ngx_http_prober_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_prober_send(r, plcf, ctx);
-}
-
-/* The path below the location, without slashes around it. A URI that a rewrite changed has no
- * location's prefix to lose. */
-static void ngx_http_prober_path(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
-                                 ngx_str_t *path)
-{
-    *path = r->uri;
-
-    if (r->valid_location && path->len >= plcf->prefix.len &&
-        ngx_strncmp(path->data, plcf->prefix.data, plcf->prefix.len) == 0) {
-        path->data += plcf->prefix.len;
-        path->len -= plcf->prefix.len;
-    }
-
-    while (path->len && path->data[0] == '/') {
-        path->data++;
-        path->len--;
-    }
-
-    while (path->len && path->data[path->len - 1] == '/') {
-        path->len--;
-    }
 }
 
 /* What does not read goes on in the named location, its request body unread. */
@@ -306,45 +274,6 @@ static int ngx_http_prober_read_special(ngx_http_request_t *r, ngx_http_prober_l
     return ngx_http_prober_read(r, plcf, ctx, key, key->len);
 }
 
-/* NGX_DECLINED: it is longer than any key. */
-static ngx_int_t ngx_http_prober_make_key(ngx_str_t *path, ngx_http_prober_key_t *key)
-{
-    char text[PROBER_ADDR_STRLEN];
-    ngx_str_t last;
-    struct prober_addr addr;
-
-    last = *path;
-
-    while (last.len && path->data[last.len - 1] != '/') {
-        last.len--;
-    }
-
-    key->dir_len = 1 + last.len;
-
-    last.data = path->data + last.len;
-    last.len = path->len - last.len;
-
-    if (prober_addr_parse((char *)last.data, last.len, &addr) == 0) {
-        last.data = (u_char *)text;
-        last.len = prober_addr_format(&addr, text);
-    }
-
-    key->len = key->dir_len + last.len;
-    if (key->len > PROBER_KEY_MAX) {
-        return NGX_DECLINED;
-    }
-
-    key->data[0] = '/';
-    ngx_memcpy(key->data + 1, path->data, key->dir_len - 1);
-    ngx_memcpy(key->data + key->dir_len, last.data, last.len);
-
-    if (last.data != (u_char *)text) {
-        key->dir_len = 0;
-    }
-
-    return NGX_OK;
-}
-
 static int ngx_http_prober_find(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
                                 ngx_http_prober_ctx_t *ctx)
 {
@@ -354,7 +283,7 @@ static int ngx_http_prober_find(ngx_http_request_t *r, ngx_http_prober_loc_conf_
 
     ngx_http_prober_path(r, plcf, &path);
 
-    if (ngx_http_prober_make_key(&path, &key) != NGX_OK) {
+    if (ngx_http_prober_key(&path, &key) != NGX_OK) {
         return -ENOENT;
     }
 
