@@ -76,7 +76,7 @@ def command(cluster, node, home):
     lib = cassandra_fetch.lib(cluster["version"])
     address = node["address"]
     user = cluster["jolokia_user"]
-    # By default one thread serves all, and a slow operation (decommission) keeps every read waiting.
+    # With the one thread it has by default, a decommission would keep every read waiting.
     agent = f"host={address},port={JOLOKIA},discoveryEnabled=false,executor=cached"
     if user:
         agent += f",user={user},password={cluster['jolokia_password']}"
