@@ -1,10 +1,13 @@
 /*
  * A request -> a document -> an HTTP answer.
  *
- * Look-ups go from the special to the general: KEY?ARGUMENT, KEY, and then for an address
- * DIR/<star>?ARGUMENT, DIR/<star>: what is answered about addresses that nobody knows.
+ * Look-ups are for the path as it is, then with the address at its end in canonical spelling, then
+ * with a star for the address: what is answered about addresses that nobody knows. Each is first
+ * for KEY?ARGUMENT, then for KEY.
  */
 #include "ngx_http_prober_module.h"
+
+#include <endian.h>
 
 #define NGX_HTTP_PROBER_TRIES 16
 
@@ -283,13 +286,17 @@ static int ngx_http_prober_find(ngx_http_request_t *r, ngx_http_prober_loc_conf_
 
     ngx_http_prober_path(r, plcf, &path);
 
-    if (ngx_http_prober_key(&path, &key) != NGX_OK) {
-        return -ENOENT;
+    rc = (ngx_http_prober_key(&path, &key) == NGX_OK)
+             ? ngx_http_prober_read_special(r, plcf, ctx, &key)
+             : -ENOENT;
+
+    if (rc != -ENOENT || ngx_http_prober_address_key(&path, &key) != NGX_OK) {
+        return rc;
     }
 
     rc = ngx_http_prober_read_special(r, plcf, ctx, &key);
 
-    if (rc == -ENOENT && key.dir_len) {
+    if (rc == -ENOENT) {
         key.len = key.dir_len;
         key.data[key.len++] = '*';
 
@@ -356,13 +363,18 @@ static ngx_int_t ngx_http_prober_allow(ngx_http_request_t *r, ngx_http_prober_lo
 static ngx_int_t ngx_http_prober_headers(ngx_http_request_t *r, ngx_http_prober_ctx_t *ctx)
 {
     u_char *last;
+    uint64_t etag;
     const char *cache;
     ngx_table_elt_t *h;
 
     cache = "no-store";
 
     if (ctx->document) {
-        last = ngx_sprintf(ctx->etag, "\"%016xL\"", (int64_t)ctx->reading.etag);
+        etag = htobe64(ctx->reading.etag);
+
+        ctx->etag[0] = '"';
+        last = ngx_hex_dump(ctx->etag + 1, (u_char *)&etag, sizeof(etag));
+        *last++ = '"';
 
         h = ngx_http_prober_header(r, "ETag", (char *)ctx->etag, last - ctx->etag);
         if (h == NULL) {

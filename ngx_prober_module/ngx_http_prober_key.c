@@ -27,38 +27,44 @@ void ngx_http_prober_path(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plc
 
 ngx_int_t ngx_http_prober_key(ngx_str_t *path, ngx_http_prober_key_t *key)
 {
-    char text[PROBER_ADDR_STRLEN];
-    ngx_str_t last;
-    struct prober_addr addr;
-
-    last = *path;
-
-    while (last.len && path->data[last.len - 1] != '/') {
-        last.len--;
-    }
-
-    key->dir_len = 1 + last.len;
-
-    last.data = path->data + last.len;
-    last.len = path->len - last.len;
-
-    if (prober_addr_parse((char *)last.data, last.len, &addr) == 0) {
-        last.data = (u_char *)text;
-        last.len = prober_addr_format(&addr, text);
-    }
-
-    key->len = key->dir_len + last.len;
+    key->len = path->len + 1;
     if (key->len > PROBER_KEY_MAX) {
         return NGX_DECLINED;
     }
 
     key->data[0] = '/';
-    ngx_memcpy(key->data + 1, path->data, key->dir_len - 1);
-    ngx_memcpy(key->data + key->dir_len, last.data, last.len);
+    ngx_memcpy(key->data + 1, path->data, path->len);
 
-    if (last.data != (u_char *)text) {
-        key->dir_len = 0;
+    return NGX_OK;
+}
+
+ngx_int_t ngx_http_prober_address_key(ngx_str_t *path, ngx_http_prober_key_t *key)
+{
+    size_t dir, len;
+    char text[PROBER_ADDR_STRLEN];
+    struct prober_addr addr;
+
+    dir = path->len;
+
+    while (dir && path->data[dir - 1] != '/') {
+        dir--;
     }
+
+    if (prober_addr_parse((char *)path->data + dir, path->len - dir, &addr) != 0) {
+        return NGX_DECLINED;
+    }
+
+    len = prober_addr_format(&addr, text);
+
+    key->dir_len = 1 + dir;
+    key->len = key->dir_len + len;
+    if (key->len > PROBER_KEY_MAX) {
+        return NGX_DECLINED;
+    }
+
+    key->data[0] = '/';
+    ngx_memcpy(key->data + 1, path->data, dir);
+    ngx_memcpy(key->data + key->dir_len, text, len);
 
     return NGX_OK;
 }

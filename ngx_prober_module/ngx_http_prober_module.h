@@ -60,7 +60,7 @@ typedef struct {
 
 typedef struct {
     size_t len;
-    size_t dir_len; /* up to and with the '/' before an address; 0: it ends in no address */
+    size_t dir_len; /* of an address key: up to and with the '/' before the address */
     u_char data[PROBER_KEY_MAX];
 } ngx_http_prober_key_t;
 
@@ -73,9 +73,11 @@ ngx_int_t ngx_http_prober_handler(ngx_http_request_t *r);
  * rewrite changed within the location has no prefix to lose. */
 void ngx_http_prober_path(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf, ngx_str_t *path);
 
-/* The key for such a path: an address at its end in canonical spelling. NGX_DECLINED: it is longer
- * than any key. */
+/* The key for such a path. NGX_DECLINED: it is longer than any key. */
 ngx_int_t ngx_http_prober_key(ngx_str_t *path, ngx_http_prober_key_t *key);
+
+/* The same with the address at its end in canonical spelling. NGX_DECLINED: there is none. */
+ngx_int_t ngx_http_prober_address_key(ngx_str_t *path, ngx_http_prober_key_t *key);
 
 /* The segment at `path` (kept, NUL-terminated), unmapped when the pool goes. NULL: no memory. */
 ngx_http_prober_segment_t *ngx_http_prober_segment_create(ngx_pool_t *pool, ngx_str_t *path);
