@@ -60,14 +60,16 @@ build/fuzz/%: t/fuzz/%.c $(LIB_SRC)
 	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    $(shell pkg-config --cflags $(PKGS)) -o $@ $< $(LIB_SRC) $(LIBS)
 
-# The nginx module, out of tree, by the configure script that nginx's -dev files bring.
+# The nginx module, out of tree, by the configure script that nginx's -dev files bring. With another
+# nginx: make NGX_SRC=DIR, its configured or unpacked source.
 NGX_SRC ?= /usr/share/nginx/src
 NGX_CC_OPT := -g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wformat -Wshadow -Werror
 NGX_LD_OPT := -Wl,-z,relro -Wl,-z,now -fPIC
 
 build/nginx/Makefile: config
 	@mkdir -p $(@D)
-	cd $(NGX_SRC) && bash -c '. ./conf_flags && ./configure "$${NGX_CONF_FLAGS[@]}" \
+	cd $(NGX_SRC) && bash -c 'NGX_CONF_FLAGS=(--with-compat); [ ! -f conf_flags ] || . ./conf_flags; \
+	    ./configure "$${NGX_CONF_FLAGS[@]}" \
 	    --with-cc-opt="$(NGX_CC_OPT)" --with-ld-opt="$(NGX_LD_OPT)" \
 	    --add-dynamic-module=$(CURDIR) --builddir=$(CURDIR)/$(@D) > $(CURDIR)/$(@D)/configure.log' \
 	    || { tail -20 $(CURDIR)/$(@D)/configure.log; rm -f $(CURDIR)/$@; exit 1; }
