@@ -54,11 +54,17 @@ $(BUILD)/tools/%: t/lib/%.c $(BUILD)/libprober.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libprober.a $(LIBS) -lpthread
 
-# Fuzz targets are built by clang, sources and all, so that coverage reaches into the code under test.
-build/fuzz/%: t/fuzz/%.c $(LIB_SRC)
+# Fuzz targets are built by clang, and the code under test with them, so that coverage reaches into it.
+FUZZFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+build/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    $(shell pkg-config --cflags $(PKGS)) -o $@ $< $(LIB_SRC) $(LIBS)
+	$(CLANG) $(CPPFLAGS) $(FUZZFLAGS) -fsanitize=fuzzer-no-link $(shell pkg-config --cflags $(PKGS)) -MMD -MP -c -o $@ $<
+
+build/fuzz/libprober.a: $(LIB_SRC:%.c=build/fuzz/obj/%.o)
+	rm -f $@ && $(AR) rcs $@ $^
+
+build/fuzz/%: t/fuzz/%.c build/fuzz/libprober.a
+	$(CLANG) $(CPPFLAGS) $(FUZZFLAGS) -fsanitize=fuzzer $(shell pkg-config --cflags $(PKGS)) -o $@ $< build/fuzz/libprober.a $(LIBS)
 
 # The nginx module, out of tree, by the configure script that nginx's -dev files bring. With another
 # nginx: make NGX_SRC=DIR, its configured or unpacked source.
