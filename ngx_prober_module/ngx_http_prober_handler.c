@@ -59,9 +59,8 @@ ngx_int_t ngx_http_prober_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    /* an answer without a type has no body of ours: nginx makes one for its status */
     if (r->method != NGX_HTTP_OPTIONS &&
-        (ctx->type.len == 0 || ngx_http_prober_has_error_page(r, plcf, ctx->status))) {
+        (ctx->unknown || ngx_http_prober_has_error_page(r, plcf, ctx->status))) {
         return ctx->status;
     }
 
@@ -174,12 +173,17 @@ static ngx_int_t ngx_http_prober_document(ngx_http_request_t *r, ngx_http_prober
 
     rc = ngx_http_prober_find(r, plcf, ctx);
 
+    if (rc == 0 && reading->status < NGX_HTTP_OK) {
+        rc = -EBADMSG; /* no answer ends with 1xx */
+    }
+
     switch (rc) {
 
     case 0:
         break;
 
     case -ENOENT:
+        ctx->unknown = 1;
         ctx->status = NGX_HTTP_NOT_FOUND;
         return NGX_OK;
 

@@ -52,6 +52,7 @@ typedef struct {
     int64_t age_ms; /* of the data, or of the heartbeat when that is stale; < 0: none */
     struct prober_reading reading;
     unsigned document : 1; /* the reading is what is answered */
+    unsigned unknown : 1;  /* no document: nginx makes the body */
     unsigned ready : 1;
     unsigned bodiless : 1;
     u_char etag[sizeof("\"0123456789abcdef\"") - 1];

@@ -10,9 +10,8 @@ package Prober::Nginx;
 #   my ($status, $said) = $n->check($conf);      # nginx -t
 #   $n->expect(qr/.../);                         # an alarming line that the test provokes
 #
-# Placeholders: %%GLOBALS%% (everything outside http; options
-# workers, level, user, one_process, daemon), %%HTTP%%, %%DIR%%, and %%PORT…%%: a free
-# port each. A test may give its own: nginx($conf, NAME => 'value').
+# Placeholders: %%GLOBALS%% (everything outside http; options workers, level, user, one_process, daemon), %%HTTP%%, %%DIR%%,
+# and %%PORT…%%: a free port each. A test may give its own: nginx($conf, NAME => 'value').
 #
 # PROBER_NGINX is another nginx to test with; PROBER_MODULE another module to load, empty when that nginx has it built in.
 
