@@ -5,43 +5,12 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use JSON::PP;
+use Prober::Demo;
 use Prober::Test;
 use Test::More;
 use Time::HiRes 'time';
 
-my $tmp = tempdir() . '/tmp';
-mkdir $tmp;
-
-sub demo {
-    my (@options) = @_;
-    unlink my $log = tempdir() . '/demo.log';
-    my $demo = start(
-        name => 'demo', log => $log, env => { TMPDIR => $tmp },
-        command => [ root() . '/t/demo', '--port', free_port(), @options ]);
-    wait_for(sub { !$demo->alive || $demo->output =~ /^(?:Ends.*)?Ctrl-C ends everything/m }, 'the demo', 120);
-    return $demo;
-}
-
-# Processes that work in, or were told of, the demo's directory, or are in its process group.
-sub left_over {
-    my ($demo) = @_;
-    my @left;
-    for my $proc (glob '/proc/[0-9]*') {
-        my ($group) = slurp("$proc/stat") =~ /^.*\) \S \d+ (\d+)/s or next;
-        (my $line = slurp("$proc/cmdline")) =~ tr/\0/ /;
-        push @left, $line if $line && ($line =~ m{\Q$tmp\E/} || $group == $demo->{pid});
-    }
-    return @left;
-}
-
-sub is_gone {
-    my ($demo, $how) = @_;
-    my @left = eval { wait_for(sub { !left_over($demo) }, 'processes to end', 5) } ? () : left_over($demo);
-    is("@left", '', "$how: no process is left");
-    is(join(' ', glob "$tmp/*"), '', "$how: no file is left");
-}
-
-my $demo = demo('--for', 3, '--layout', 'dc1:r1=2;dc2:r1=1');
+my $demo = demo(120, '--for', 8, '--layout', 'dc1:r1=2;dc2:r1=1');
 my $began = time;
 my ($url, $ip) = $demo->output =~ m{^  curl -i (http://127\.0\.0\.1:\d+)/healthz/([\d.]+)$}m;
 my ($port) = $url =~ /:(\d+)$/;
@@ -61,13 +30,13 @@ wait_for(sub { http($port, "GET /healthz/$ip")->{status} == 404 }, 'the verdict'
 pass('and it is not ready');
 ok($demo->ended(20), '--for: ends');
 is($demo->{status}, 0, 'well');
-cmp_ok(time - $began, '>', 2.5, 'not at once');
+cmp_ok(time - $began, '>', 7, 'not at once');
 like($demo->output, qr/^collector \| .*\Q$ip\E.*not ready/m, 'the collector is heard');
 like($demo->output, qr{^nginx     \| GET /healthz/\Q$ip\E}m, 'so is nginx');
 is_gone($demo, '--for');
 
 # A terminal sends SIGINT to the whole foreground process group.
-$demo = demo();
+$demo = demo(120);
 is(() = $demo->output =~ /: unknown -> ready$/mg, 9, 'a fleet of nine');
 kill INT => -$demo->{pid};
 ok($demo->ended(20), 'Ctrl-C: ends');
@@ -76,25 +45,22 @@ is_gone($demo, 'Ctrl-C');
 
 # Ctrl-C at any moment of the start.
 for my $moment (qr/^/, qr/^collector/m, qr/^nginx/m) {
-    unlink my $log = tempdir() . '/demo.log';
-    $demo = start(
-        name => 'demo', log => $log, env => { TMPDIR => $tmp },
-        command => [ root() . '/t/demo', '--port', free_port() ]);
-    wait_for(sub { glob("$tmp/*") && $demo->output =~ $moment }, 'the moment');
+    $demo = begin_demo();
+    wait_for(sub { files() && $demo->output =~ $moment }, 'the moment');
     kill INT => -$demo->{pid};
     ok($demo->ended(20), "Ctrl-C after $moment: ends");
     is_gone($demo, "Ctrl-C after $moment");
 }
 
 # What it started does not outlive it even when it is killed, and it does not go on without a part.
-$demo = demo();
+$demo = demo(120);
 $demo->signal('KILL');
 ok($demo->ended, 'killed');
 ok(wait_for(sub { !left_over($demo) }, 'its processes to end'), 'killed: no process is left');
-run('rm', '-r', glob "$tmp/*");
+run('rm', '-r', files());
 
-$demo = demo();
-my ($nginx) = glob "$tmp/*/nginx.pid";
+$demo = demo(120);
+my ($nginx) = files("/nginx.pid");
 kill KILL => slurp($nginx);
 ok($demo->ended(20), 'ends when nginx does');
 is($demo->{status} >> 8, 1, 'badly');
