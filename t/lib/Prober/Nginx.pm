@@ -50,7 +50,7 @@ sub run {
     Prober::Test::wait_for(
         sub {
             die "nginx does not start:\n" . $self->log . $self->{process}->output if !$self->{process}->alive;
-            return -s "$self->{dir}/$self->{name}.pid" && ($self->{one_process} || $self->workers);
+            return -s "$self->{dir}/$self->{name}.pid" && ($self->{one_process} || $self->workers == $self->{workers});
         },
         'nginx to start');
     return $self;
