@@ -175,7 +175,7 @@ static void update_down(struct evaluation *evaluation, struct node *node, bool s
     int64_t window = cluster->hint_window_ms ? cluster->hint_window_ms : HINT_WINDOW_MS;
     int64_t before = node->down_since_ms;
 
-    if (node->raw.counted > 0 && seen_up)
+    if (seen_up)
         node->down_since_ms = 0;
     else if (node->raw.counted > 0 && before == 0)
         node->down_since_ms = evaluation->now_ms;
