@@ -54,20 +54,28 @@ $(BUILD)/tools/%: t/lib/%.c $(BUILD)/libprober.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libprober.a $(LIBS) -lpthread
 
-# Fuzz targets are built by clang, sources and all, so that coverage reaches into the code under test.
-build/fuzz/%: t/fuzz/%.c $(LIB_SRC)
+# Fuzz targets are built by clang, and the code under test with them, so that coverage reaches into it.
+FUZZFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+build/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    $(shell pkg-config --cflags $(PKGS)) -o $@ $< $(LIB_SRC) $(LIBS)
+	$(CLANG) $(CPPFLAGS) $(FUZZFLAGS) -fsanitize=fuzzer-no-link $(shell pkg-config --cflags $(PKGS)) -MMD -MP -c -o $@ $<
 
-# The nginx module, out of tree, by the configure script that nginx's -dev files bring.
+build/fuzz/libprober.a: $(LIB_SRC:%.c=build/fuzz/obj/%.o)
+	rm -f $@ && $(AR) rcs $@ $^
+
+build/fuzz/%: t/fuzz/%.c build/fuzz/libprober.a
+	$(CLANG) $(CPPFLAGS) $(FUZZFLAGS) -fsanitize=fuzzer $(shell pkg-config --cflags $(PKGS)) -o $@ $< build/fuzz/libprober.a $(LIBS)
+
+# The nginx module, out of tree, by the configure script that nginx's -dev files bring. With another
+# nginx: make NGX_SRC=DIR, its configured or unpacked source.
 NGX_SRC ?= /usr/share/nginx/src
 NGX_CC_OPT := -g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wformat -Wshadow -Werror
 NGX_LD_OPT := -Wl,-z,relro -Wl,-z,now -fPIC
 
 build/nginx/Makefile: config
 	@mkdir -p $(@D)
-	cd $(NGX_SRC) && bash -c '. ./conf_flags && ./configure "$${NGX_CONF_FLAGS[@]}" \
+	cd $(NGX_SRC) && bash -c 'NGX_CONF_FLAGS=(--with-compat); [ ! -f conf_flags ] || . ./conf_flags; \
+	    ./configure "$${NGX_CONF_FLAGS[@]}" \
 	    --with-cc-opt="$(NGX_CC_OPT)" --with-ld-opt="$(NGX_LD_OPT)" \
 	    --add-dynamic-module=$(CURDIR) --builddir=$(CURDIR)/$(@D) > $(CURDIR)/$(@D)/configure.log' \
 	    || { tail -20 $(CURDIR)/$(@D)/configure.log; rm -f $(CURDIR)/$@; exit 1; }

@@ -1,21 +1,15 @@
 /*
- * A request -> a key -> a document -> an HTTP answer.
+ * A request -> a document -> an HTTP answer.
  *
- * The key is the path below the location, with an address at its end in canonical spelling.
- * Look-ups go from the special to the general: KEY?ARGUMENT, KEY, and then for an address
- * DIR/<star>?ARGUMENT, DIR/<star>: what is answered about addresses that nobody knows.
+ * Look-ups are for the path as it is, then with the address at its end in canonical spelling, then
+ * with a star for the address: what is answered about addresses that nobody knows. Each is first
+ * for KEY?ARGUMENT, then for KEY.
  */
 #include "ngx_http_prober_module.h"
 
-#include "prober_addr.h"
+#include <endian.h>
 
 #define NGX_HTTP_PROBER_TRIES 16
-
-typedef struct {
-    size_t len;
-    size_t dir_len; /* up to and with the '/' before an address; 0: it ends in no address */
-    u_char data[PROBER_KEY_MAX];
-} ngx_http_prober_key_t;
 
 static ngx_int_t ngx_http_prober_pass(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf);
 static ngx_int_t ngx_http_prober_answer(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
@@ -65,36 +59,12 @@ ngx_int_t ngx_http_prober_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    /* an answer without a type has no body of ours: nginx makes one for its status */
     if (r->method != NGX_HTTP_OPTIONS &&
-        (ctx->type.len == 0 || ngx_http_prober_has_error_page(r, plcf, ctx->status))) {
+        (ctx->unknown || ngx_http_prober_has_error_page(r, plcf, ctx->status))) {
         return ctx->status;
     }
 
     return ngx_http_prober_send(r, plcf, ctx);
-}
-
-/* The path below the location, without slashes around it. A URI that a rewrite changed has no
- * location's prefix to lose. */
-static void ngx_http_prober_path(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
-                                 ngx_str_t *path)
-{
-    *path = r->uri;
-
-    if (r->valid_location && path->len >= plcf->prefix.len &&
-        ngx_strncmp(path->data, plcf->prefix.data, plcf->prefix.len) == 0) {
-        path->data += plcf->prefix.len;
-        path->len -= plcf->prefix.len;
-    }
-
-    while (path->len && path->data[0] == '/') {
-        path->data++;
-        path->len--;
-    }
-
-    while (path->len && path->data[path->len - 1] == '/') {
-        path->len--;
-    }
 }
 
 /* What does not read goes on in the named location, its request body unread. */
@@ -203,12 +173,17 @@ static ngx_int_t ngx_http_prober_document(ngx_http_request_t *r, ngx_http_prober
 
     rc = ngx_http_prober_find(r, plcf, ctx);
 
+    if (rc == 0 && reading->status < NGX_HTTP_OK) {
+        rc = -EBADMSG; /* no answer ends with 1xx */
+    }
+
     switch (rc) {
 
     case 0:
         break;
 
     case -ENOENT:
+        ctx->unknown = 1;
         ctx->status = NGX_HTTP_NOT_FOUND;
         return NGX_OK;
 
@@ -306,45 +281,6 @@ static int ngx_http_prober_read_special(ngx_http_request_t *r, ngx_http_prober_l
     return ngx_http_prober_read(r, plcf, ctx, key, key->len);
 }
 
-/* NGX_DECLINED: it is longer than any key. */
-static ngx_int_t ngx_http_prober_make_key(ngx_str_t *path, ngx_http_prober_key_t *key)
-{
-    char text[PROBER_ADDR_STRLEN];
-    ngx_str_t last;
-    struct prober_addr addr;
-
-    last = *path;
-
-    while (last.len && path->data[last.len - 1] != '/') {
-        last.len--;
-    }
-
-    key->dir_len = 1 + last.len;
-
-    last.data = path->data + last.len;
-    last.len = path->len - last.len;
-
-    if (prober_addr_parse((char *)last.data, last.len, &addr) == 0) {
-        last.data = (u_char *)text;
-        last.len = prober_addr_format(&addr, text);
-    }
-
-    key->len = key->dir_len + last.len;
-    if (key->len > PROBER_KEY_MAX) {
-        return NGX_DECLINED;
-    }
-
-    key->data[0] = '/';
-    ngx_memcpy(key->data + 1, path->data, key->dir_len - 1);
-    ngx_memcpy(key->data + key->dir_len, last.data, last.len);
-
-    if (last.data != (u_char *)text) {
-        key->dir_len = 0;
-    }
-
-    return NGX_OK;
-}
-
 static int ngx_http_prober_find(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
                                 ngx_http_prober_ctx_t *ctx)
 {
@@ -354,13 +290,17 @@ static int ngx_http_prober_find(ngx_http_request_t *r, ngx_http_prober_loc_conf_
 
     ngx_http_prober_path(r, plcf, &path);
 
-    if (ngx_http_prober_make_key(&path, &key) != NGX_OK) {
-        return -ENOENT;
+    rc = (ngx_http_prober_key(&path, &key) == NGX_OK)
+             ? ngx_http_prober_read_special(r, plcf, ctx, &key)
+             : -ENOENT;
+
+    if (rc != -ENOENT || ngx_http_prober_address_key(&path, &key) != NGX_OK) {
+        return rc;
     }
 
     rc = ngx_http_prober_read_special(r, plcf, ctx, &key);
 
-    if (rc == -ENOENT && key.dir_len) {
+    if (rc == -ENOENT) {
         key.len = key.dir_len;
         key.data[key.len++] = '*';
 
@@ -427,13 +367,18 @@ static ngx_int_t ngx_http_prober_allow(ngx_http_request_t *r, ngx_http_prober_lo
 static ngx_int_t ngx_http_prober_headers(ngx_http_request_t *r, ngx_http_prober_ctx_t *ctx)
 {
     u_char *last;
+    uint64_t etag;
     const char *cache;
     ngx_table_elt_t *h;
 
     cache = "no-store";
 
     if (ctx->document) {
-        last = ngx_sprintf(ctx->etag, "\"%016xL\"", (int64_t)ctx->reading.etag);
+        etag = htobe64(ctx->reading.etag);
+
+        ctx->etag[0] = '"';
+        last = ngx_hex_dump(ctx->etag + 1, (u_char *)&etag, sizeof(etag));
+        *last++ = '"';
 
         h = ngx_http_prober_header(r, "ETag", (char *)ctx->etag, last - ctx->etag);
         if (h == NULL) {

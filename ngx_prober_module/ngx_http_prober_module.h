@@ -2,7 +2,8 @@
  * ngx_http_prober_module: answers requests with the documents of a segment.
  *
  *   ngx_http_prober_module.c    directives, variables, configuration
- *   ngx_http_prober_handler.c   a request -> a key -> a document -> an HTTP answer
+ *   ngx_http_prober_handler.c   a request -> a document -> an HTTP answer
+ *   ngx_http_prober_key.c       the URI of a request -> the key of a document
  *   ngx_http_prober_segment.c   one mapping per worker and path: open, remap, log
  */
 #ifndef NGX_HTTP_PROBER_MODULE_H
@@ -51,16 +52,33 @@ typedef struct {
     int64_t age_ms; /* of the data, or of the heartbeat when that is stale; < 0: none */
     struct prober_reading reading;
     unsigned document : 1; /* the reading is what is answered */
+    unsigned unknown : 1;  /* no document: nginx makes the body */
     unsigned ready : 1;
     unsigned bodiless : 1;
     u_char etag[sizeof("\"0123456789abcdef\"") - 1];
     u_char age[NGX_INT64_LEN];
 } ngx_http_prober_ctx_t;
 
+typedef struct {
+    size_t len;
+    size_t dir_len; /* of an address key: up to and with the '/' before the address */
+    u_char data[PROBER_KEY_MAX];
+} ngx_http_prober_key_t;
+
 extern ngx_module_t ngx_http_prober_module;
 
 /* The content handler. */
 ngx_int_t ngx_http_prober_handler(ngx_http_request_t *r);
+
+/* The path below the location, without slashes around it; it points into r->uri. A URI that a
+ * rewrite changed within the location has no prefix to lose. */
+void ngx_http_prober_path(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf, ngx_str_t *path);
+
+/* The key for such a path. NGX_DECLINED: it is longer than any key. */
+ngx_int_t ngx_http_prober_key(ngx_str_t *path, ngx_http_prober_key_t *key);
+
+/* The same with the address at its end in canonical spelling. NGX_DECLINED: there is none. */
+ngx_int_t ngx_http_prober_address_key(ngx_str_t *path, ngx_http_prober_key_t *key);
 
 /* The segment at `path` (kept, NUL-terminated), unmapped when the pool goes. NULL: no memory. */
 ngx_http_prober_segment_t *ngx_http_prober_segment_create(ngx_pool_t *pool, ngx_str_t *path);

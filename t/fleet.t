@@ -38,18 +38,20 @@ sub shape {
     $text =~ s/"(UP|DOWN)"/"S"/g;                                  # the order of the keys is that of their hashes
     $text =~ s/(\\n  (?:DC|RACK|RELEASE_VERSION):\d+:)[^\\]*/$1/g;
     $text =~ s/("ReleaseVersion":)"[^"]*"/$1/;
+    $text =~ s/(RPC_READY:\d+):\w+/$1/g;                           # a left node's own word never gets around
     $text =~ s/(?<![A-Za-z_])-?\d+(\.\d+)?(E-?\d+)?\b/N/g;
     my ($own, @others) = sort { length $b <=> length $a } $text =~ m{(/IP:N\\n  generation.*?)(?=/IP:N\\n|")}g;
     $text =~ s{("value":")/IP:N\\n  generation[^"]*}{$1 . join '', sort grep { defined } $own, @others}e;
     return $text;
 }
 
-sub recorded { shape(slurp(root() . "/t/fixtures/jolokia/5.0.4/$_[0].json")) }
+sub recorded { my ($file, $version) = @_; shape(slurp(root() . "/t/fixtures/jolokia/@{[ $version // '5.0.4' ]}/$file.json")) }
 
 sub alike {
-    my ($fleet, $ip, $file, $what) = @_;
+    my ($fleet, $ip, $file, $version) = @_;
     my $reads = $file =~ /-fast/ ? \@FAST : \@DETAIL;
-    is(shape($fleet->answer($ip, $reads, $QUERY)->{body}), recorded($file), $what // "as recorded: $file");
+    my $what = join ' ', 'as recorded:', $file, $version // ();
+    is(shape($fleet->answer($ip, $reads, $QUERY)->{body}), recorded($file, $version), $what);
 }
 
 sub value { my ($answer, $name) = @_; return $answer->{value}{$name} }
@@ -164,24 +166,30 @@ reaches('native transport on', 'NORMAL yes yes', 'UP', $b);
 $fleet->post("nodes/$b/stop-gossip");
 reaches('gossip off', 'NORMAL yes no', 'DOWN', $b);
 is(status_of($a, $b), 'shutdown', 'announced as shutdown');
+alike($fleet, $_->[0], "gossip-off-$_->[1]-detail") for [ $a, 'node1' ], [ $b, 'node2' ];
 is(opinion($fleet, $b, $a), 'UP', 'its own view is frozen');
 $fleet->post("nodes/$b/start-gossip");
 reaches('gossip on', 'NORMAL yes yes', 'UP', $b);
 
 my $joining = $fleet->post('join?dc=dc2&rack=r2')->{ip};
-reaches('a joining node is up early', 'JOINING no yes', 'UP', $joining);
-is(status_of($a, $joining), 'BOOT', 'with status BOOT');
+reaches('a joining node is up early', 'no MBean', 'UP', $joining);
+wait_for(sub { status_of($a, $joining) eq 'BOOT' }, 'its status BOOT');
+alike($fleet, $a, 'joining-node1-detail');
+alike($fleet, $joining, 'joining-node4-fast');
 reaches('and normal later', 'NORMAL yes yes', 'UP', $joining);
 is(status_of($a, $joining), 'NORMAL', 'with status NORMAL');
 $fleet->post("nodes/$joining/decommission");
 is(status_of($a, $joining), 'LEAVING', 'leaving');
+alike($fleet, $_->[0], "leaving-$_->[1]-detail") for [ $a, 'node1' ], [ $joining, 'node4' ];
 reaches('decommissioned', 'DECOMMISSIONED no no', 'DOWN', $joining);
 is(status_of($a, $joining), 'LEFT', 'with status LEFT');
-$fleet->post("nodes/$joining/forget");
-is(opinion($fleet, $a, $joining), '?', 'forgotten');
+alike($fleet, $_->[0], "decommissioned-$_->[1]-detail") for [ $a, 'node1' ], [ $joining, 'node4' ];
 
 $fleet->post("nodes/$b/drain");
 reaches('drained', 'DRAINED no no', 'DOWN', $b);
+alike($fleet, $_->[0], "drained-$_->[1]-detail") for [ $a, 'node1' ], [ $b, 'node2' ];
+$fleet->post("nodes/$joining/forget");
+is(opinion($fleet, $a, $joining), '?', 'a departed node is forgotten');
 my $refusal = eval { $fleet->post("nodes/$b/drain"); 1 } ? 'done' : $@;
 like($refusal, qr/: 409 mode is not NORMAL/, 'what makes no sense is refused');
 $fleet->post("nodes/$b/crash");
@@ -223,6 +231,18 @@ $fleet->post("nodes/$b/heal");
 
 # -- other flavours --------------------------------------------------------------------------------
 
+for my $version (qw(4.1.9 4.0.18)) {
+    my ($flavour) = $version =~ /^(\d+\.\d+)/;
+    my $four = Prober::Fleet->start(
+        version => $flavour, layout => 'dc1:r1=1,r2=1;dc2:r1=1', 'cluster-name' => 'prober', convict => 0.3);
+    my ($one, undef, $three) = @{ $four->{nodes} };
+    $four->post("nodes/$three/crash");
+    wait_for(sub { opinion($four, $one, $three) eq 'DOWN' }, 'the conviction');
+    alike($four, $one, "killed-down-node1-$_", $version) for qw(fast detail);
+    $joining = $four->post('join?dc=dc2&rack=r1')->{ip};
+    wait_for(sub { own_state($four, $joining) eq 'JOINING no yes' }, 'JOINING, which 5.0 does not show');
+    $four->stop;
+}
 my $old = Prober::Fleet->start(version => '3.11');
 my ($states, $servers) = $old->read($old->{nodes}[0], { type => 'read', mbean => $FD, attribute => 'SimpleStates' },
     { type => 'read', mbean => $SS, attribute => ['RPCServerRunning'] });

@@ -72,6 +72,12 @@ is(get('/')->{header}{'content-type'}, 'text/html; charset=utf-8', 'a type with 
 
 $a = get('/empty');
 is("$a->{status} $a->{header}{'content-length'} [$a->{body}]", '200 0 []', 'an empty document');
+$segment->put('/untyped', 200, 'no type', type => '');
+$a = get('/untyped');
+is("$a->{status} $a->{body}", '200 no type', 'a document without a type');
+ok(!exists $a->{header}{'content-type'}, 'has none');
+$segment->put('/early', 101, 'early', type => 'text/plain');
+is(get('/early')->{status}, 503, 'a status that ends no answer is nonsense');
 $a = get('/big');
 is(length $a->{body}, length $big, 'a large document is whole');
 ok($a->{body} eq $big, 'and right');

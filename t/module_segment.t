@@ -182,4 +182,20 @@ wait_for(sub { get($nginx, '/grows')->{status} == 200 }, 'the retired file');
 is(body($nginx, '/grows'), '200 other', 'it is served while it is fresh') for 1 .. 3;
 is(scalar $nginx->logged(qr/grows/), 0, 'without a word in the log');
 
+# A worker that may not read it.
+SKIP: {
+    skip 'only root can start workers of another user', 2 if $> != 0;
+    my $secret = segment("$dir/secret");
+    $secret->put('/ping', 200, 'pong', type => 'text/plain');
+    chmod 0600, "$dir/secret" or die "chmod: $!";
+    $nginx = nginx(<<'CONF', user => 'nobody nogroup');
+%%GLOBALS%%
+http { %%HTTP%% server { listen 127.0.0.1:%%PORT%%; location / { prober; prober_segment %%DIR%%/secret; } } }
+CONF
+    is(body($nginx, ''), '503 {"error":"segment","reason":"permission denied"}', 'a segment of somebody else: 503');
+    chmod 0644, "$dir/secret" or die "chmod: $!";
+    wait_for(sub { body($nginx, '') eq '200 pong' }, 'the permission');
+    is(scalar $nginx->logged(qr/\[error\].*cannot be read: permission denied/), 1, 'one line in the log');
+}
+
 done();

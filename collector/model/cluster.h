@@ -158,8 +158,8 @@ struct cluster {
     uint64_t rounds;   /* complete ones */
     bool dirty;        /* anything changed that a cluster-wide document shows */
     uint64_t changes;  /* verdict changes so far */
-    bool wants_detail; /* membership, a liveness or a state changed: ask for gossip states; cleared
-                          by the caller */
+    bool wants_detail; /* ask for gossip states: something changed, or a node is judged by them
+                          alone; set by ingest and evaluate, cleared by the caller */
     /* for model/ alone */
     struct cluster_private *private;
 };

@@ -13,6 +13,7 @@ struct cluster_private {
     struct voters voters;
     struct decision *decisions;
     size_t n_eligible; /* as of the last evaluation */
+    int64_t detail_ms; /* began_ms of the last view with gossip states that were believed */
 };
 
 /* Never NULL. The memory is zeroed. */

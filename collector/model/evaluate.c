@@ -175,7 +175,7 @@ static void update_down(struct evaluation *evaluation, struct node *node, bool s
     int64_t window = cluster->hint_window_ms ? cluster->hint_window_ms : HINT_WINDOW_MS;
     int64_t before = node->down_since_ms;
 
-    if (node->raw.counted > 0 && seen_up)
+    if (seen_up)
         node->down_since_ms = 0;
     else if (node->raw.counted > 0 && before == 0)
         node->down_since_ms = evaluation->now_ms;
@@ -194,6 +194,20 @@ static void judge_gone(struct node *node)
     node->down_since_ms = 0;
 }
 
+/*
+ * A node that others see as UP, but that does not speak for itself, is judged by its gossip state:
+ * that must not be much older than a view may be.
+ */
+static void want_state(struct evaluation *evaluation, const struct node *node)
+{
+    struct cluster *cluster = evaluation->cluster;
+    int64_t age_ms = evaluation->now_ms - cluster->private->detail_ms;
+
+    if (node->raw.up > 0 && age_ms >= cluster->readiness.view_ttl_ms &&
+        !node_view_fresh(cluster, node, evaluation->now_ms))
+        cluster->wants_detail = true;
+}
+
 static void judge(struct evaluation *evaluation, struct node *node)
 {
     const struct cluster *cluster = evaluation->cluster;
@@ -207,6 +221,7 @@ static void judge(struct evaluation *evaluation, struct node *node)
     node->raw.reasons |= node_state_reasons(cluster, node, evaluation->now_ms);
     node->raw.readiness = node->raw.reasons ? NOT_READY : READY;
     update_down(evaluation, node, seen_up);
+    want_state(evaluation, node);
 }
 
 static void publish_verdict(struct evaluation *evaluation, struct node *node)

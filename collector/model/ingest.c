@@ -228,8 +228,10 @@ static enum poll_result keep_view(struct cluster *cluster, struct node *node,
     if (identity == POLL_OK && (view_takes_part(view) || cluster->private->n_eligible == 0))
         moved |= learn_endpoints(cluster, view);
     moved |= keep_opinions(cluster, node, view);
-    if (identity == POLL_OK && view_takes_part(view))
+    if (identity == POLL_OK && view_takes_part(view) && view->n_states > 0) {
         refreshed = keep_states(cluster, view);
+        cluster->private->detail_ms = observation->began_ms;
+    }
     if (observation->local && view->n_states > 0)
         keep_phis(cluster, view);
     if (view->hint_window_ms > 0 && (observation->local || !cluster->local))

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define POOL_SIZE      64 /* easy handles kept for the next request */
-#define BODY_START     4096
+#define BODY_START     16384
 #define HEADERS_MAX    (64 * 1024) /* of one answer */
 #define RECEIVE_BUFFER 16384L
 

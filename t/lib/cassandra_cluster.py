@@ -1,9 +1,11 @@
 """A cluster of real nodes in one directory: cluster.json, and nodeN/ with all that a node owns."""
 
+import contextlib
 import json
 import os
 import pathlib
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -17,6 +19,8 @@ from cassandra_fetch import Failed
 
 STORAGE_SERVICE = "org.apache.cassandra.db:type=StorageService"
 FAILURE_DETECTOR = "org.apache.cassandra.net:type=FailureDetector"
+PORTS = (cassandra_conf.STORAGE, cassandra_conf.NATIVE, cassandra_conf.JMX,
+         cassandra_conf.JOLOKIA)
 
 
 class Cluster:
@@ -81,9 +85,12 @@ class Cluster:
         if self.pid(node):
             raise Failed(f"node {node['number']} is already running")
         home = self.home(node)
-        for port in (cassandra_conf.STORAGE, cassandra_conf.NATIVE, cassandra_conf.JOLOKIA):
-            if not can_bind(node["address"], port):
-                raise Failed(f"{node['address']}:{port} is taken")
+        until = time.monotonic() + 5     # what just ended may not have closed all it had open
+        for port in PORTS:
+            while not can_bind(node["address"], port):
+                if time.monotonic() > until:
+                    raise Failed(f"{node['address']}:{port} is taken")
+                time.sleep(0.1)
         command = cassandra_conf.command(self.conf, node, home)
         with open(home / "console.log", "ab") as console:
             java = subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=console,
@@ -100,15 +107,20 @@ class Cluster:
 
     def stop(self, nodes, timeout=20):
         """SIGTERM (and SIGCONT, for the paused), SIGKILL for those that take too long."""
-        for number in (signal.SIGTERM, signal.SIGCONT):
-            for node in filter(self.pid, nodes):
-                self.signal(node, number)
+        self._signal_all(nodes, signal.SIGTERM, signal.SIGCONT)
         until = time.monotonic() + timeout
         while time.monotonic() < until and any(map(self.pid, nodes)):
             time.sleep(0.05)
-        for node in filter(self.pid, nodes):
-            self.signal(node, signal.SIGKILL)
+        self._signal_all(nodes, signal.SIGKILL)
+        for node in nodes:
             self.wait(node, "gone", 10)
+
+    def _signal_all(self, nodes, *numbers):
+        for number in numbers:
+            for node in nodes:
+                if pid := self.pid(node):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
 
     # What nodes say
 
@@ -158,15 +170,16 @@ class Cluster:
             return state == ("NORMAL", True)
         return bool(state) and state[0] == what.upper()
 
-    def log_tail(self, node, lines=15):
+    def log_tail(self, node, lines=6):
         home = self.home(node)
         for name in ("system.log", "console.log"):
             try:
                 text = (home / name).read_text(encoding="utf-8", errors="replace")
             except FileNotFoundError:
                 continue
-            if text.strip():
-                return "\n".join(text.splitlines()[-lines:]) + f"\n({home / name})"
+            said = [line for line in text.splitlines() if not line.startswith("\t")]
+            if said:
+                return "\n".join(line[:200] for line in said[-lines:]) + f"\n({home / name})"
         return f"(nothing was written in {home})"
 
 
@@ -203,24 +216,21 @@ def can_bind(address, port):
 
 
 def free_base(nodes):
-    ports = (cassandra_conf.STORAGE, cassandra_conf.NATIVE, cassandra_conf.JMX,
-             cassandra_conf.JOLOKIA)
     for third in random.sample(range(1, 255), 254):
         base = f"127.0.{third}."
-        if all(can_bind(f"{base}{n}", port) for n in range(1, nodes + 1) for port in ports):
+        if all(can_bind(f"{base}{n}", port) for n in range(1, nodes + 1) for port in PORTS):
             return base
     raise Failed("no 127.0.A.0/24 is free of listeners")
 
 
 def watch(parent, child):
     """Leaves a process behind that ends `child` when `parent` ends, and itself with either."""
-    subprocess.Popen([sys.executable, __file__, str(parent), str(child)], start_new_session=True,
-                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                     stderr=subprocess.DEVNULL)
+    subprocess.Popen([sys.executable, "-B", __file__, str(parent), str(child)],
+                     start_new_session=True, stdin=subprocess.DEVNULL,
+                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _watch(parent, child):
-    import select
     ends = os.pidfd_open(child)
     try:
         origin = os.pidfd_open(parent)

@@ -76,11 +76,12 @@ def command(cluster, node, home):
     lib = cassandra_fetch.lib(cluster["version"])
     address = node["address"]
     user = cluster["jolokia_user"]
-    agent = f"host={address},port={JOLOKIA},discoveryEnabled=false"
+    # With the one thread it has by default, a decommission would keep every read waiting.
+    agent = f"host={address},port={JOLOKIA},discoveryEnabled=false,executor=cached"
     if user:
         agent += f",user={user},password={cluster['jolokia_password']}"
     return [
-        cassandra_fetch.java(cluster["version"]),
+        *cassandra_fetch.java(cluster["version"]),
         f"-Xms{cluster['heap']}", f"-Xmx{cluster['heap']}", "-Xss512k", "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData",
         "-Djdk.attach.allowAttachSelf=true", f"-Djava.io.tmpdir={home / 'tmp'}",

@@ -14,6 +14,7 @@ DEFAULT_VERSION = "5.0.4"
 JOLOKIA = "2.1.2"
 AGENT = BUILD / f"jolokia-agent-jvm-{JOLOKIA}-javaagent.jar"
 JRE11 = BUILD / "jre11"
+HTTP_SERVER = BUILD / "http-20070405.jar"
 
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -36,8 +37,13 @@ def lib(version):
 
 
 def java(version):
-    """4.x runs on Java 11 at most, 5.0 on the 17 of the system."""
-    return str(JRE11 / "bin" / "java") if version.startswith("4.") else "java"
+    """4.x runs on Java 11 at most, 5.0 on the 17 of the system. The JRE 11 comes without the
+    module jdk.httpserver that Jolokia needs, so an older edition of it is put in its place."""
+    if not version.startswith("4."):
+        return ["java"]
+    return [str(JRE11 / "bin" / "java"), f"-Xbootclasspath/a:{HTTP_SERVER}",
+            "-Dcom.sun.net.httpserver.HttpServerProvider="
+            "sun.net.httpserver.DefaultHttpServerProvider"]
 
 
 def fetch(version):
@@ -46,9 +52,12 @@ def fetch(version):
     with open(BUILD / ".lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not AGENT.exists():
-            _agent()
-        if version.startswith("4.") and not JRE11.exists():
-            _jre11()
+            _jar(AGENT, f"org.jolokia:jolokia-agent-jvm:{JOLOKIA}:jar:javaagent")
+        if version.startswith("4."):
+            if not JRE11.exists():
+                _jre11()
+            if not HTTP_SERVER.exists():
+                _jar(HTTP_SERVER, "com.sun.net.httpserver:http:20070405")
         if not lib(version).exists():
             _jars(version)
 
@@ -62,12 +71,11 @@ def _jars(version):
              "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={part}")
 
 
-def _agent():
-    with _aside(AGENT) as part:
+def _jar(target, artifact):
+    with _aside(target) as part:
         _run("mvn", "-q", "-B", f"-Dmaven.repo.local={BUILD / 'm2'}", "dependency:copy",
-             f"-Dartifact=org.jolokia:jolokia-agent-jvm:{JOLOKIA}:jar:javaagent",
-             f"-DoutputDirectory={part}.dir")
-        (part.with_name(part.name + ".dir") / AGENT.name).rename(part)
+             f"-Dartifact={artifact}", f"-DoutputDirectory={part}.dir")
+        (part.with_name(part.name + ".dir") / target.name).rename(part)
     shutil.rmtree(f"{part}.dir")
 
 

@@ -96,7 +96,7 @@ def record(cluster, out):
     if any(map(cluster.pid, cluster.nodes)) or len(cluster.nodes) != 3:
         raise Failed("record needs a new cluster of three nodes, none of them started")
     it = Recorder(cluster, out)
-    wait = lambda number, what: cluster.wait(cluster.node(number), what, 90)
+    wait = lambda number, what: cluster.wait(cluster.node(number), what, 240)
     try:
         it.save_start("start", 1)
         for number in (2, 3):
@@ -111,7 +111,7 @@ def record(cluster, out):
         _membership(it, wait)
         _shutdown(it, wait)
     finally:
-        cluster.stop(cluster.nodes)
+        cluster.stop(cluster.nodes, 0)
 
 
 def _crash(it, wait):
@@ -141,7 +141,6 @@ def _services(it, wait):
 def _membership(it, wait):
     it.cluster.add("dc2:r2")
     it.cluster.start(it.cluster.node(4))
-    wait(4, "joining")
     it.until_gossiped(4, "BOOT")
     it.save("joining", 1, 4)
     wait(4, "normal")

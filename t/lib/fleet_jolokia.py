@@ -150,7 +150,7 @@ class Jolokia:
             SS: {'OperationMode': lambda node: dump(node.mode),
                  'NativeTransportRunning': lambda node: dump(node.native),
                  'GossipRunning': lambda node: dump(node.gossip),
-                 'LocalHostId': lambda node: dump(node.host_id),
+                 'LocalHostId': lambda node: dump(node.host_id if node.gossiped else None),
                  'ClusterName': lambda node: dump(cluster_name),
                  'ReleaseVersion': lambda node: dump(FLAVOURS[flavour]),
                  'EndpointToHostId': self.host_ids},
@@ -228,7 +228,7 @@ class Jolokia:
         if mbean is None:
             return start + b'"value":' + dump(VERSION_VALUE) + end
         values = self.values.get(mbean)
-        if not values or not (node.detector if mbean == FD else node.mbeans):
+        if not values or not (node.service if mbean == SS else node.mbeans):
             return start + self.error('InstanceNotFoundException', mbean)
         missing = next((name for name in names if name not in values), None)
         if missing is not None and how != 'tolerant':
@@ -316,6 +316,9 @@ class Jolokia:
     def tail(self, node, own):
         address, legacy = java_address(node.endpoint), own or not self.ports
         version = node.status_version
+        rpc = node.rpc_version and f'{node.rpc_version}:{str(node.rpc_ready).lower()}'
+        if node.silent and not own:  # what the others make of an announced shutdown
+            rpc = f'{version + 2}:false'
         states = [
             ('STATUS', node.status and (legacy or node.silent) and f'{version + 1}:{node.status}'),
             ('LOAD', '40:117185.0'), ('SCHEMA', f'23:{SCHEMA}'),
@@ -323,7 +326,7 @@ class Jolokia:
             ('RELEASE_VERSION', f'5:{FLAVOURS[self.flavour]}'),
             ('INTERNAL_IP', legacy and f'10:{address}'), ('RPC_ADDRESS', legacy and f'4:{address}'),
             ('NET_VERSION', '1:12' if self.ports else '1:11'), ('HOST_ID', f'2:{node.host_id}'),
-            ('RPC_READY', f'{node.rpc_version}:{str(node.rpc_ready).lower()}'),
+            ('RPC_READY', rpc),
         ]
         if self.ports:
             states += [('INTERNAL_ADDRESS_AND_PORT', f'8:{written(node, True)}'),

@@ -16,7 +16,7 @@ REVIEW_PARTS = 4          # observers notice one event in this many batches, not
 MAX_HEARTBEAT = 2**31 - 1  # what others note of a node that announced its shutdown
 
 # When a starting node reaches each step, as a share of the whole start (a real one takes 19.5 s).
-LISTENS, FIRST_MBEAN, GOSSIPS, ECHOED, ALL_MBEANS, JOINS = 0.06, 0.22, 0.47, 0.09, 0.53, 0.56
+LISTENS, HAS_MBEANS, GOSSIPS, ECHOED, JOINS = 0.06, 0.22, 0.47, 0.09, 0.56
 
 
 class Timers:
@@ -60,8 +60,8 @@ class Node:
         self.life = 0             # grows with every start and crash: voids timers of an earlier one
         self.process = False      # runs
         self.listens = False
-        self.detector = False     # the failure detector's MBean is registered
-        self.mbeans = False       # … and all others
+        self.mbeans = False       # Cassandra's are registered
+        self.service = False      # … StorageService too, which 5.0 registers after the bootstrap
         self.joined = False       # has been a member before: starts without bootstrap
         self.mode = ''
         self.native = False
@@ -106,17 +106,17 @@ class Node:
         self.native = running
         self.rpc_ready, self.rpc_version = running, self.next_version()
 
-    def begin_gossip(self, wall_time):
-        self.generation = max(self.generation + 1, int(wall_time))
-        self.beat_base, self.beat_began, self.beat_stopped = 1, time.monotonic(), None
+    def begin_gossip(self, generation, status):
+        self.generation = max(self.generation + 1, generation)
+        self.beat_began, self.beat_stopped = time.monotonic(), None
         self.gossip = self.gossiped = True
         self.silent = False
-        self.set_status('')
-        self.set_native(self.native)
+        self.set_status(status)
 
     def end_gossip(self):
         self.gossip = False
-        self.beat_stopped = time.monotonic()
+        self.beat_base, self.beat_stopped = self.heartbeat(), time.monotonic()
+        self.beat_began = self.beat_stopped
         self.states_changed()
 
     def normal_status(self):
@@ -127,8 +127,9 @@ class Cluster:
     """All nodes and all views. `process_changed(node)` is called when a node starts or stops
     listening, `healed(node)` when it is to answer what it was asked while it hung."""
 
-    def __init__(self, timers, convict, boot, rng):
+    def __init__(self, timers, convict, boot, late_service, rng):
         self.timers, self.convict, self.boot, self.rng = timers, convict, boot, rng
+        self.late_service = late_service
         self.nodes = []
         self.rows = []      # [observer][endpoint] = UNKNOWN, UP or DOWN
         self.churned = {}   # observer -> the endpoint whose entry churn changed last
@@ -151,12 +152,12 @@ class Cluster:
     def settle(self):
         """Makes every node a normal member that sees all others UP, as after a long quiet time."""
         for node in self.nodes:
-            node.process = node.listens = node.detector = node.mbeans = True
-            node.joined = node.native = True
+            node.process = node.listens = node.mbeans = node.service = True
+            node.joined = True
             node.mode = 'NORMAL'
-            node.begin_gossip(time.time() - 3600)
             node.beat_base = 3600
-            node.set_status(node.normal_status())
+            node.begin_gossip(int(time.time()) - 3600, node.normal_status())
+            node.set_native(True)
             self.rows[node.index][:] = bytes([UP]) * len(self.nodes)
             node.version += 1
 
@@ -213,26 +214,22 @@ class Cluster:
         node.life += 1
         node.process = True
         self.step(node, LISTENS * self.boot, self.begin_listening)
-        self.step(node, FIRST_MBEAN * self.boot, self.register_detector)
+        self.step(node, HAS_MBEANS * self.boot, self.register_mbeans)
         self.step(node, GOSSIPS * self.boot, self.enter_gossip)
-        self.step(node, ALL_MBEANS * self.boot, self.register_mbeans)
         self.step(node, JOINS * self.boot, self.become_normal if node.joined else self.bootstrap)
 
     def begin_listening(self, node):
         node.listens = True
         self.process_changed(node)
 
-    def register_detector(self, node):
-        node.detector = True
+    def register_mbeans(self, node):
+        node.mbeans, node.service = True, not self.late_service
         self.rows[node.index][:] = bytes(len(self.nodes))
         self.set_mode(node, 'STARTING')
 
-    def register_mbeans(self, node):
-        node.mbeans = True
-        node.version += 1
-
     def enter_gossip(self, node):
-        node.begin_gossip(time.time())
+        node.beat_base = node.rpc_version = 0
+        node.begin_gossip(int(time.time()), '')
         for other in self.nodes:
             if other.gossiped:
                 self.see(node, other, UP if other is node else DOWN)
@@ -244,7 +241,7 @@ class Cluster:
         self.step(node, self.boot, self.become_normal)
 
     def become_normal(self, node):
-        node.joined = True
+        node.joined = node.service = True
         self.set_mode(node, 'NORMAL')
         node.set_status(node.normal_status())
         self.step(node, (1 - JOINS) * self.boot,
@@ -253,7 +250,8 @@ class Cluster:
     def crash(self, node):
         require(node.process, 'does not run')
         node.life += 1
-        node.process = node.listens = node.detector = node.mbeans = node.native = node.hung = False
+        node.process = node.listens = node.mbeans = node.service = False
+        node.native = node.hung = False
         self.set_mode(node, '')
         if node.gossip:
             node.end_gossip()
@@ -285,14 +283,13 @@ class Cluster:
 
     def start_gossip(self, node):
         require(node.mbeans and not node.gossip, 'not running, or its gossip runs already')
-        node.begin_gossip(time.time())
-        node.set_status(node.normal_status())
+        node.begin_gossip(0, node.normal_status())
         self.reach_changed(node, UP, ECHOED * self.boot)
 
     def drain(self, node):
         require(node.mode == 'NORMAL', 'mode is not NORMAL')
         self.set_mode(node, 'DRAINING')
-        node.native = False
+        node.set_native(False)
         if node.gossip:
             self.stop_gossip(node)
         self.step(node, 0.1 * self.boot, lambda node: self.set_mode(node, 'DRAINED'))

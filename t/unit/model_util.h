@@ -82,7 +82,10 @@ static inline void fleet_init(struct fleet *fleet, size_t n, enum policy policy)
         node->datacenter = "dc1";
         node->rack = "r1";
         node->cluster_name = "Test Cluster";
-        snprintf(node->host_id, sizeof(node->host_id), "00000000-0000-0000-0000-%012zu", i);
+        memcpy(node->host_id, "00000000-0000-0000-0000-000000000000", 37);
+        node->host_id[33] = (char)('0' + i / 100 % 10);
+        node->host_id[34] = (char)('0' + i / 10 % 10);
+        node->host_id[35] = (char)('0' + i % 10);
         node->native = node->gossip = node->rpc_ready = TRILEAN_TRUE;
         node->generation = 1700000000;
         node->status_version = 20;
@@ -128,14 +131,17 @@ static inline struct view *fleet_view(const struct fleet *fleet, size_t i)
 {
     const struct fleet_node *node = &fleet->node[i];
     struct view *view = calloc(1, sizeof(*view));
+    size_t listed = 0;
 
     snprintf(view->cluster_name, sizeof(view->cluster_name), "%s", node->cluster_name);
     snprintf(view->host_id, sizeof(view->host_id), "%s", node->host_id);
     snprintf(view->mode, sizeof(view->mode), "%s", node->mode);
     view->native_transport = node->native;
     view->gossip = node->gossip;
-    view->opinions = calloc(FLEET_MAX, sizeof(*view->opinions));
-    view->states = fleet->detail ? calloc(FLEET_MAX, sizeof(*view->states)) : NULL;
+    for (size_t j = 0; j < FLEET_MAX; j++)
+        listed += node->row[j] != '-';
+    view->opinions = calloc(listed + 1, sizeof(*view->opinions));
+    view->states = fleet->detail ? calloc(listed + 1, sizeof(*view->states)) : NULL;
     for (size_t j = 0; j < FLEET_MAX; j++) {
         if (node->row[j] == '-')
             continue;

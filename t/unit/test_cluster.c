@@ -410,6 +410,8 @@ static void a_node_that_takes_no_part_makes_nobody_known_while_others_do(void **
     fleet_round(&fleet);
     fleet.node[2].mode = "STARTING";
     fleet.node[2].row[7] = 'D';
+    fleet_poll(&fleet, 2);
+    assert_null(fleet_node(&fleet, 7));
     fleet_round(&fleet);
     assert_null(fleet_node(&fleet, 7));
     fleet.node[0].result = fleet.node[1].result = POLL_TIMEOUT;
@@ -440,20 +442,100 @@ static void a_table_grows_with_every_opinion_in_it(void **state)
     fleet_done(&fleet);
 }
 
-/* An opinion nobody has had yet is no conflict that two rounds have confirmed. */
-static void a_new_voter_is_not_unseen_at_once(void **state)
+/* Whoever takes part in gossip knows who is in it, whether its opinion counts or not. */
+static void who_takes_part_keeps_nodes_known(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    fleet_init(&fleet, 4, POLICY_MUTUAL);
+    fleet.node[2].native = TRILEAN_FALSE;
+    fleet.node[3].result = POLL_TIMEOUT;
+    fleet_rows(&fleet, "UUU- UUU- UUUU ----");
+    fleet_rounds(&fleet, 2000);
+    assert_int_equal(fleet_node(&fleet, 2)->ineligible, INELIGIBLE_STATE);
+    assert_non_null(fleet_node(&fleet, 3));
+    assert_true(fleet_node(&fleet, 3)->member);
+    assert_int_equal(fleet.cluster->n_members, 4);
+    fleet_done(&fleet);
+}
+
+/* One that left does not: what it alone lists is gone with it. */
+static void a_node_that_left_keeps_nobody_known(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    fleet_init(&fleet, 4, POLICY_MUTUAL);
+    fleet.node[3].silent = true;
+    fleet_round(&fleet);
+    assert_non_null(fleet_node(&fleet, 3));
+    fleet_rows(&fleet, "UUU- UUU- UUUU ----");
+    fleet.node[2].status = "LEFT";
+    fleet.node[2].status_version++;
+    fleet_round(&fleet);
+    assert_null(fleet_node(&fleet, 3));
+    fleet_done(&fleet);
+}
+
+static void a_place_is_handed_on_empty(void **state)
+{
+    const struct prober_addr next = fleet_address(9);
+    struct node *node;
+    size_t place;
+    struct fleet fleet;
+
+    (void)state;
+    fleet_init(&fleet, 4, POLICY_MUTUAL);
+    fleet_round(&fleet);
+    place = fleet_node(&fleet, 3)->index;
+    /* Node 2 is dead and cannot take back what it said of node 3. */
+    fleet.node[2].result = fleet.node[3].result = POLL_REFUSED;
+    fleet.node[0].row[3] = fleet.node[1].row[3] = '-';
+    fleet_rounds(&fleet, 4000);
+    assert_null(fleet_node(&fleet, 3));
+    assert_int_equal(fleet_node(&fleet, 2)->opinions[place], LIVENESS_UP);
+    node = cluster_add(fleet.cluster, &next);
+    assert_int_equal(node->index, place);
+    assert_int_equal(cluster_opinion(fleet.cluster, fleet_node(&fleet, 2), node), LIVENESS_UNKNOWN);
+    fleet_done(&fleet);
+}
+
+/* A view that stood still for long may count again with the next poll that finds it unchanged. */
+static void an_unchanged_view_that_was_too_old_is_news(void **state)
 {
     struct fleet fleet;
 
     (void)state;
     fleet_init(&fleet, 3, POLICY_MUTUAL);
-    fleet_rows(&fleet, "UU- UU- UUU");
+    fleet_round(&fleet);
+    assert_false(fleet_poll_unchanged(&fleet, 2));
+    fleet.now_ms += 3001;
+    assert_true(fleet_poll_unchanged(&fleet, 2));
+    assert_false(fleet_poll_unchanged(&fleet, 2));
+    fleet_done(&fleet);
+}
+
+/* An opinion nobody has had yet is no conflict that two rounds have confirmed. */
+static void a_new_voter_is_not_unseen_at_once(void **state)
+{
+    struct readiness_settings settings = fleet_settings(POLICY_MUTUAL);
+    struct fleet fleet;
+
+    (void)state;
+    settings.settle_ms = 0;
+    fleet_init(&fleet, 4, POLICY_MUTUAL);
+    cluster_set_readiness(fleet.cluster, &settings);
+    fleet_rows(&fleet, "UUU- UUU- UUU- UUUU");
     fleet_rounds(&fleet, 3000);
-    fleet.n = 3;
-    for (size_t i = 0; i < 3; i++)
-        fleet.node[i].row[2] = 'U';
-    fleet_rounds(&fleet, 8000);
-    assert_verdicts(&fleet, "rrr");
+    fleet_rows(&fleet, "UUUU UUU- UUUU UUUU");
+    fleet_poll(&fleet, 0);
+    fleet_poll(&fleet, 3);
+    fleet_evaluate(&fleet, false);
+    assert_true(fleet_node(&fleet, 3)->voter);
+    assert_verdicts(&fleet, "rrrr");
+    fleet_round(&fleet);
+    assert_verdicts(&fleet, "rrr.");
     fleet_done(&fleet);
 }
 
@@ -527,6 +609,10 @@ int main(void)
         cmocka_unit_test(nobody_is_forgotten_while_nobody_is_eligible),
         cmocka_unit_test(a_node_that_takes_no_part_makes_nobody_known_while_others_do),
         cmocka_unit_test(a_table_grows_with_every_opinion_in_it),
+        cmocka_unit_test(who_takes_part_keeps_nodes_known),
+        cmocka_unit_test(a_node_that_left_keeps_nobody_known),
+        cmocka_unit_test(a_place_is_handed_on_empty),
+        cmocka_unit_test(an_unchanged_view_that_was_too_old_is_news),
         cmocka_unit_test(a_new_voter_is_not_unseen_at_once),
         cmocka_unit_test(phi_is_as_the_local_observer_has_it),
         cmocka_unit_test(a_reload_is_judged_at_the_next_evaluation),

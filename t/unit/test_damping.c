@@ -196,6 +196,20 @@ static void changes_long_ago_are_no_reason(void **state)
     fleet_done(&fleet);
 }
 
+static void no_change_yet_is_none_of_three_soon_after_boot(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    fleet_init(&fleet, 4, POLICY_MUTUAL);
+    fleet.now_ms = 1000;
+    fleet_round(&fleet);
+    change(&fleet, false, 1000);
+    change(&fleet, true, 1000);
+    assert_verdicts(&fleet, "rrrr");
+    fleet_done(&fleet);
+}
+
 static void rehab_may_be_off(void **state)
 {
     struct readiness_settings settings = fleet_settings(POLICY_MUTUAL);
@@ -292,6 +306,7 @@ int main(void)
         cmocka_unit_test(one_crash_leads_to_no_rehab),
         cmocka_unit_test(the_third_change_leads_to_rehab),
         cmocka_unit_test(changes_long_ago_are_no_reason),
+        cmocka_unit_test(no_change_yet_is_none_of_three_soon_after_boot),
         cmocka_unit_test(rehab_may_be_off),
         cmocka_unit_test(down_since_is_in_the_eyes_of_those_that_count),
         cmocka_unit_test(repair_is_needed_after_the_hint_window),

@@ -159,6 +159,51 @@ static void a_joining_node_is_never_ready_before_it_is_normal(void **state)
     fleet_done(&fleet);
 }
 
+/* A node is in gossip, and seen UP, long before it announces a STATUS. */
+static void a_node_without_a_status_in_gossip_waits_for_one(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    fleet_init(&fleet, 3, POLICY_MUTUAL);
+    fleet.node[2].result = POLL_NO_MBEAN;
+    fleet.node[2].status = "";
+    fleet_rounds(&fleet, 20000);
+    assert_verdicts(&fleet, "rr.");
+    assert_int_equal(fleet_reasons(&fleet, 2), REASON_STATUS);
+    fleet_done(&fleet);
+}
+
+/* What gossip says of a node that does not speak for itself is asked for again and again. */
+static void the_state_of_a_silent_node_is_asked_for(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    fleet_init(&fleet, 3, POLICY_MUTUAL);
+    fleet_round(&fleet);
+    fleet.node[2].result = POLL_REFUSED;
+    fleet.detail = fleet.cluster->wants_detail = false;
+    fleet_rounds(&fleet, 3000);
+    assert_false(fleet.cluster->wants_detail);
+    fleet_round(&fleet);
+    assert_true(fleet.cluster->wants_detail);
+    fleet.detail = true;
+    fleet_poll(&fleet, 0);
+    fleet.detail = fleet.cluster->wants_detail = false;
+    fleet_rounds(&fleet, 2500);
+    assert_false(fleet.cluster->wants_detail);
+    fleet_round(&fleet);
+    assert_true(fleet.cluster->wants_detail);
+    /* Not of one that nobody sees UP. */
+    fleet_crash(&fleet, 2);
+    fleet_round(&fleet);
+    fleet.cluster->wants_detail = false;
+    fleet_rounds(&fleet, 10000);
+    assert_false(fleet.cluster->wants_detail);
+    fleet_done(&fleet);
+}
+
 /* Where nobody can tell of anybody's gossip state, unknown is no contradiction for good. */
 static void a_state_that_stays_unknown_is_no_contradiction(void **state)
 {
@@ -384,10 +429,11 @@ static void a_replaced_host_counts_once_gossip_knows_it(void **state)
     fleet_round(&fleet);
     assert_int_equal(fleet_node(&fleet, 2)->last_result, POLL_WRONG_HOST);
     /* The others tell of it; its own view is the one that was there before. */
+    fleet_poll_unchanged(&fleet, 2);
+    assert_int_equal(fleet_node(&fleet, 2)->last_result, POLL_WRONG_HOST);
     fleet.node[2].generation++;
     fleet.detail = true;
     fleet_poll(&fleet, 1);
-    fleet_poll_unchanged(&fleet, 2);
     fleet_evaluate(&fleet, false);
     assert_int_equal(fleet_node(&fleet, 2)->last_result, POLL_OK);
     assert_int_equal(fleet_node(&fleet, 2)->ineligible, INELIGIBLE_SETTLING);
@@ -406,7 +452,7 @@ static void a_replaced_host_may_tell_of_itself(void **state)
     fleet_round(&fleet);
     assert_int_equal(fleet_node(&fleet, 0)->last_result, POLL_WRONG_HOST);
     fleet.node[0].generation++;
-    fleet_round(&fleet);
+    fleet_poll(&fleet, 0);
     assert_int_equal(fleet_node(&fleet, 0)->last_result, POLL_OK);
     fleet_rounds(&fleet, 6000);
     assert_verdicts(&fleet, "r");
@@ -449,6 +495,8 @@ int main(void)
         cmocka_unit_test(own_state_as_gossip_says),
         cmocka_unit_test(an_older_status_does_not_hold_a_normal_node_back),
         cmocka_unit_test(a_joining_node_is_never_ready_before_it_is_normal),
+        cmocka_unit_test(a_node_without_a_status_in_gossip_waits_for_one),
+        cmocka_unit_test(the_state_of_a_silent_node_is_asked_for),
         cmocka_unit_test(a_state_that_stays_unknown_is_no_contradiction),
         cmocka_unit_test(a_view_counts_until_view_ttl),
         cmocka_unit_test(who_sees_itself_down_does_not_count),

@@ -5,7 +5,7 @@
 #define FLEET_MAX 200
 #include "model_util.h"
 
-#define CASES       4000
+#define CASES       3000
 #define LARGE_CASES 6
 #define LARGE       200
 
@@ -295,40 +295,40 @@ static void no_node_is_its_own_only_witness(uint64_t seed, size_t n, size_t odds
     fleet_done(&random.fleet);
 }
 
+static bool observes(const struct fleet_node *node)
+{
+    return !node->silent && node->result == POLL_OK && sound(node);
+}
+
 /* Observers that say the same of everybody, and see each other UP; of the other nodes, whatever. */
 static void agreeing_rows(struct random_case *random)
 {
     struct fleet *fleet = &random->fleet;
 
     for (size_t j = 0; j < fleet->n; j++) {
-        const struct fleet_node *node = &fleet->node[j];
-        bool observer = !node->silent && node->result == POLL_OK && sound(node);
-        char word = observer || pick(random, 2) ? 'U' : 'D';
+        char word = observes(&fleet->node[j]) || pick(random, 2) ? 'U' : 'D';
 
         for (size_t i = 0; i < fleet->n; i++)
             fleet->node[i].row[j] = word;
     }
 }
 
-/* The k-th observer, SIZE_MAX when there are fewer. */
-static size_t observer(const struct fleet *fleet, size_t k)
-{
-    for (size_t i = 0; i < fleet->n; i++) {
-        const struct fleet_node *node = &fleet->node[i];
-
-        if (!node->silent && node->result == POLL_OK && sound(node) && k-- == 0)
-            return i;
-    }
-    return SIZE_MAX;
-}
-
 static size_t observers(const struct fleet *fleet)
 {
     size_t n = 0;
 
-    while (observer(fleet, n) != SIZE_MAX)
-        n++;
+    for (size_t i = 0; i < fleet->n; i++)
+        n += observes(&fleet->node[i]);
     return n;
+}
+
+static size_t pick_observer(struct random_case *random)
+{
+    size_t k = pick(random, observers(&random->fleet)), i = 0;
+
+    while (!observes(&random->fleet.node[i]) || k-- > 0)
+        i++;
+    return i;
 }
 
 static void one_liar_changes_its_own_verdict_alone(uint64_t seed, size_t n, size_t odds)
@@ -344,7 +344,7 @@ static void one_liar_changes_its_own_verdict_alone(uint64_t seed, size_t n, size
     two_rounds(&random);
     strcpy(before, fleet_text(&random.fleet));
     if (observers(&random.fleet) >= 3) {
-        liar = observer(&random.fleet, pick(&random, observers(&random.fleet)));
+        liar = pick_observer(&random);
         memset(random.fleet.node[liar].row, 'D', n);
         random.fleet.node[liar].row[liar] = 'U';
         for (int round = 0; round < 2; round++) {
@@ -374,7 +374,7 @@ static void one_accusation_costs_one_node_at_most(uint64_t seed, size_t n, size_
     two_rounds(&random);
     strcpy(before, fleet_text(&random.fleet));
     if (observers(&random.fleet) >= 3) {
-        accuser = observer(&random.fleet, pick(&random, observers(&random.fleet)));
+        accuser = pick_observer(&random);
         accused = (accuser + 1 + pick(&random, n - 1)) % n;
         random.fleet.node[accuser].row[accused] = 'D';
         round_in_order(&random, false);
@@ -397,9 +397,9 @@ static void without_disagreement_it_is_unanimous(uint64_t seed, size_t n, size_t
     begin(&mutual, seed, n, POLICY_MUTUAL);
     random_states(&mutual, 30);
     random_rows(&mutual, odds);
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < observers(&mutual.fleet); k++)
-            mutual.fleet.node[i].row[observer(&mutual.fleet, k)] = 'U';
+    for (size_t j = 0; j < n; j++)
+        for (size_t i = 0; i < n && observes(&mutual.fleet.node[j]); i++)
+            mutual.fleet.node[i].row[j] = 'U';
     begin(&unanimous, seed, n, POLICY_UNANIMOUS);
     memcpy(unanimous.fleet.node, mutual.fleet.node, FLEET_MAX * sizeof(*mutual.fleet.node));
     two_rounds(&mutual);

@@ -10,8 +10,8 @@ package Prober::Nginx;
 #   my ($status, $said) = $n->check($conf);      # nginx -t
 #   $n->expect(qr/.../);                         # an alarming line that the test provokes
 #
-# Placeholders: %%GLOBALS%% (everything outside http; options workers, level), %%HTTP%%, %%DIR%%, and %%PORT…%%: a free
-# port each. A test may give its own: nginx($conf, NAME => 'value').
+# Placeholders: %%GLOBALS%% (everything outside http; options workers, level, user, one_process, daemon), %%HTTP%%, %%DIR%%,
+# and %%PORT…%%: a free port each. A test may give its own: nginx($conf, NAME => 'value').
 #
 # PROBER_NGINX is another nginx to test with; PROBER_MODULE another module to load, empty when that nginx has it built in.
 
@@ -30,7 +30,7 @@ sub new {
     my $dir = Prober::Test::tempdir();
     my $self = bless {
         dir => $dir, name => "nginx$n", log => "$dir/nginx$n-error.log", conf => "$dir/nginx$n.conf",
-        workers => 1, level => 'notice', port => {}, expected => [], %option,
+        workers => 1, level => 'notice', user => 'root', port => {}, expected => [], %option,
     }, $class;
     push @all, $self;
     return $self;
@@ -50,7 +50,7 @@ sub run {
     Prober::Test::wait_for(
         sub {
             die "nginx does not start:\n" . $self->log . $self->{process}->output if !$self->{process}->alive;
-            return -s "$self->{dir}/$self->{name}.pid" && ($self->{one_process} || $self->workers);
+            return -s "$self->{dir}/$self->{name}.pid" && ($self->{one_process} || $self->workers == $self->{workers});
         },
         'nginx to start');
     return $self;
@@ -58,12 +58,12 @@ sub run {
 
 sub expand {
     my ($self, $conf) = @_;
-    my $user = $> == 0 ? 'user root;' : '';
+    my $user = $> == 0 ? "user $self->{user};" : '';
     my $load = module() ? 'load_module ' . module() . ';' : '';
     my %value = (
         DIR => $self->{dir}, GLOBALS => <<"GLOBALS", HTTP => <<"HTTP", %$self);
 $load
-daemon off;
+daemon @{[ $self->{daemon} ? 'on' : 'off' ]};
 master_process @{[ $self->{one_process} ? 'off' : 'on' ]};
 worker_processes $self->{workers};
 $user
@@ -151,7 +151,7 @@ sub check_logs {
     for my $self (grep { $_->{process} } @all) {
         my @bad = grep {
             my $line = $_;
-            $line =~ /\[(alert|emerg|crit)\]|exited on signal|Sanitizer|runtime error:/
+            $line =~ /\[(alert|emerg|crit)\]|exited on signal|Sanitizer|(prober_module|shared)\/\S+ runtime error:/
                 && !grep { $line =~ $_ } @{ $self->{expected} };
         } map { split /\n/ } $self->log, $self->{process}->output;
         is(join("\n", @bad), '', "$self->{name}: nothing alarming in the logs");
