@@ -2,35 +2,9 @@
 
 #include "java_stream_private.h"
 
-#define MAX_FIELDS     256
-#define MAX_CHAIN      32 /* a class and those above it */
+#define MAX_FIELDS     128
+#define MAX_CHAIN      16 /* a class and those above it */
 #define MAX_INTERFACES 64
-
-enum tag {
-    TAG_NULL = 0x70,
-    TAG_REFERENCE,
-    TAG_CLASS_DESCRIPTOR,
-    TAG_OBJECT,
-    TAG_STRING,
-    TAG_ARRAY,
-    TAG_CLASS,
-    TAG_BLOCK,
-    TAG_END,
-    TAG_RESET,
-    TAG_LONG_BLOCK,
-    TAG_EXCEPTION,
-    TAG_LONG_STRING,
-    TAG_PROXY_DESCRIPTOR,
-    TAG_ENUM,
-};
-
-/* Of class descriptors. */
-enum {
-    WRITES_MORE = 0x01,
-    SERIALIZABLE = 0x02,
-    EXTERNALIZABLE = 0x04,
-    IN_BLOCKS = 0x08,
-};
 
 enum phase {
     PHASE_CLASS = 0, /* of every frame: the class descriptor comes first */
@@ -165,20 +139,34 @@ static enum java_status item_reserve(struct java_stream *stream, struct frame *f
     return frame->item ? JAVA_OK : java_allocate(stream, sizeof(*frame->item), &frame->item);
 }
 
-static void item_add(struct frame *frame, const struct java_class *of,
-                     const struct java_field *field)
+static void item_add(struct frame *frame, const struct java_field *field)
 {
-    struct java_object *object = frame->object;
+    struct java_item **first = field ? &frame->object->fields : &frame->part->first;
+    struct java_item **last = field ? &frame->object->last_field : &frame->part->last;
     struct java_item *item = frame->item;
 
     frame->item = NULL;
-    item->of = of;
     item->field = field;
-    if (object->last)
-        object->last->next = item;
+    if (*last)
+        (*last)->next = item;
     else
-        object->items = item;
-    object->last = item;
+        *first = item;
+    *last = item;
+}
+
+/* From here on values join the object as written by this class. */
+static enum java_status begin_written(struct java_stream *stream, struct frame *frame,
+                                      const struct java_class *class)
+{
+    enum java_status status = java_allocate(stream, sizeof(*frame->part), &frame->part);
+
+    if (status)
+        return status;
+    frame->part->class = class;
+    frame->part->next = frame->object->parts;
+    frame->object->parts = frame->part;
+    frame->phase = PHASE_WRITTEN;
+    return JAVA_OK;
 }
 
 /*
@@ -231,7 +219,7 @@ static enum java_status next_level(struct java_stream *stream, struct frame *fra
         frame->phase = PHASE_FIELDS;
         frame->field = class->fields;
     } else if (class->flags & EXTERNALIZABLE && class->flags & IN_BLOCKS) {
-        frame->phase = PHASE_WRITTEN;
+        return begin_written(stream, frame, class);
     } else {
         /* Only the class itself could tell where its data ends. */
         return JAVA_BAD;
@@ -246,10 +234,8 @@ static enum java_status step_object_data(struct java_stream *stream, struct fram
     enum java_status status;
     bool end;
 
-    if (frame->phase == PHASE_FIELDS && !field && class->flags & WRITES_MORE) {
-        frame->phase = PHASE_WRITTEN;
-        return JAVA_OK;
-    }
+    if (frame->phase == PHASE_FIELDS && !field && class->flags & WRITES_MORE)
+        return begin_written(stream, frame, class);
     if (frame->phase == PHASE_FIELDS && !field)
         return next_level(stream, frame);
     status = item_reserve(stream, frame);
@@ -259,7 +245,7 @@ static enum java_status step_object_data(struct java_stream *stream, struct fram
         status = read_value(stream, field->type, &frame->item->value);
         if (status)
             return status;
-        item_add(frame, class, field);
+        item_add(frame, field);
         frame->field = field->next;
         return JAVA_OK;
     }
@@ -268,7 +254,7 @@ static enum java_status step_object_data(struct java_stream *stream, struct fram
         return status;
     if (end)
         return next_level(stream, frame);
-    item_add(frame, class, NULL);
+    item_add(frame, NULL);
     return JAVA_OK;
 }
 
@@ -286,7 +272,7 @@ static enum java_status step_elements(struct java_stream *stream, struct frame *
         status = read_object(stream, &frame->item->value);
     if (status)
         return status;
-    item_add(frame, frame->class, NULL);
+    item_add(frame, NULL);
     frame->left--;
     return JAVA_OK;
 }
@@ -304,7 +290,7 @@ static enum java_status step_primitives(struct java_stream *stream, struct frame
     frame->item->value =
         (struct java_value){.kind = JAVA_BYTES, .len = (uint32_t)len, .at = stream->at};
     stream->at += len;
-    item_add(frame, frame->class, NULL);
+    item_add(frame, NULL);
     stream->depth--;
     return JAVA_OK;
 }
@@ -342,7 +328,12 @@ static enum java_status begin_object(struct java_stream *stream, struct frame *f
         value.object->class = frame->class;
         frame->object = value.object;
         frame->left = (uint32_t)left;
-        frame->phase = PHASE_ELEMENTS;
+        if (frame->tag != TAG_OBJECT) {
+            status = begin_written(stream, frame, frame->class);
+            frame->phase = PHASE_ELEMENTS;
+        }
+        if (status)
+            return status;
     }
     *frame->to = value;
     status = java_handle_new(stream, value);

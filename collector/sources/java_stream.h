@@ -62,11 +62,10 @@ struct java_field {
     char type;
 };
 
-/* A value inside an object: of a field, or (field NULL) of what the class `of` wrote besides. */
+/* A value inside an object. */
 struct java_item {
     struct java_item *next;
-    const struct java_class *of;
-    const struct java_field *field;
+    const struct java_field *field; /* NULL: written besides the fields */
     struct java_value value;
 };
 
@@ -108,11 +107,12 @@ const char *java_class_name(const struct java_stream *stream, const struct java_
 const struct java_value *java_field(const struct java_stream *stream,
                                     const struct java_value *value, const char *name);
 
-/* The first value that a class of the object wrote besides its fields; NULL when there is none. */
+/*
+ * The first value that a class of the object wrote besides its fields, which for an array are its
+ * elements; the others follow by `next`. NULL when there is none.
+ */
 const struct java_item *java_written(const struct java_stream *stream,
                                      const struct java_value *value, const char *class_name);
-/* The next one of the same class. */
-const struct java_item *java_written_next(const struct java_item *item);
 
 /*
  * Modified UTF-8 as UTF-8: a NUL and what is not valid become '?'. `to` has room for len bytes;

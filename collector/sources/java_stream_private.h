@@ -9,6 +9,32 @@
 
 #define JAVA_MAX_DEPTH 64
 
+enum java_tag {
+    TAG_NULL = 0x70,
+    TAG_REFERENCE,
+    TAG_CLASS_DESCRIPTOR,
+    TAG_OBJECT,
+    TAG_STRING,
+    TAG_ARRAY,
+    TAG_CLASS,
+    TAG_BLOCK,
+    TAG_END,
+    TAG_RESET,
+    TAG_LONG_BLOCK,
+    TAG_EXCEPTION,
+    TAG_LONG_STRING,
+    TAG_PROXY_DESCRIPTOR,
+    TAG_ENUM,
+};
+
+/* Flags of class descriptors. */
+enum {
+    WRITES_MORE = 0x01,
+    SERIALIZABLE = 0x02,
+    EXTERNALIZABLE = 0x04,
+    IN_BLOCKS = 0x08,
+};
+
 struct java_class {
     size_t name_at;
     uint16_t name_len;
@@ -19,9 +45,17 @@ struct java_class {
     struct java_field *fields, *last_field;
 };
 
+/* What one class of an object wrote besides its fields. */
+struct java_part {
+    struct java_part *next;
+    const struct java_class *class;
+    struct java_item *first, *last;
+};
+
 struct java_object {
     struct java_class *class;
-    struct java_item *items, *last;
+    struct java_item *fields, *last_field;
+    struct java_part *parts;
 };
 
 /* Something begun and not ended. */
@@ -35,6 +69,7 @@ struct frame {
     struct java_class **ret;    /* where the class described goes */
     struct java_object *object; /* once its handle is given */
     struct java_field *field;   /* the next one */
+    struct java_part *part;     /* that is being written */
     struct java_item *item;     /* for the next value, not in the object yet */
     struct java_value ignored;
 };

@@ -48,32 +48,22 @@ const struct java_value *java_field(const struct java_stream *stream,
                                     const struct java_value *value, const char *name)
 {
     const struct java_item *item =
-        value && value->kind == JAVA_OBJECT ? value->object->items : NULL;
+        value && value->kind == JAVA_OBJECT ? value->object->fields : NULL;
 
-    /* The fields of a class come before what it wrote besides, which may be a great deal. */
-    for (; item; item = item->next)
-        if (item->field && named(stream, item->field->name_at, item->field->name_len, name))
-            return &item->value;
-    return NULL;
+    while (item && !named(stream, item->field->name_at, item->field->name_len, name))
+        item = item->next;
+    return item ? &item->value : NULL;
 }
 
 const struct java_item *java_written(const struct java_stream *stream,
                                      const struct java_value *value, const char *class_name)
 {
-    const struct java_item *item =
-        value && value->kind == JAVA_OBJECT ? value->object->items : NULL;
+    const struct java_part *part =
+        value && value->kind == JAVA_OBJECT ? value->object->parts : NULL;
 
-    for (; item; item = item->next)
-        if (!item->field && named(stream, item->of->name_at, item->of->name_len, class_name))
-            return item;
-    return NULL;
-}
-
-const struct java_item *java_written_next(const struct java_item *item)
-{
-    const struct java_item *next = item->next;
-
-    return next && next->of == item->of && !next->field ? next : NULL;
+    while (part && !named(stream, part->class->name_at, part->class->name_len, class_name))
+        part = part->next;
+    return part ? part->first : NULL;
 }
 
 /* One UTF-16 unit of modified UTF-8; 0 bytes when there is none that is valid. */

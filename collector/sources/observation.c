@@ -1,6 +1,8 @@
 #include "observation.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const words[POLL_RESULTS] = {
     [POLL_NEVER] = "never",
@@ -39,4 +41,27 @@ struct view *view_free(struct view *view)
     free(view->phis);
     free(view);
     return NULL;
+}
+
+void reply_done(struct reply *reply)
+{
+    for (size_t i = 0; i < reply->n_texts; i++)
+        free(reply->texts[i]);
+    free(reply->texts);
+    reply->texts = NULL;
+    reply->n_texts = 0;
+}
+
+int reply_add_text(struct reply *reply, const char *text, size_t len)
+{
+    char **more = reallocarray(reply->texts, reply->n_texts + 1, sizeof(*more));
+
+    if (!more)
+        return -ENOMEM;
+    reply->texts = more;
+    more[reply->n_texts] = strndup(text, len);
+    if (!more[reply->n_texts])
+        return -ENOMEM;
+    reply->n_texts++;
+    return 0;
 }

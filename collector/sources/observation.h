@@ -120,6 +120,21 @@ struct observation {
     struct view *view;       /* owned; NULL unless POLL_OK and not unchanged */
 };
 
+/* What an operation of an MBean returned: nothing, a number or texts; or why it did not. */
+struct reply {
+    enum poll_result result;
+    char detail[DETAIL_LEN];
+    int64_t number;
+    char **texts; /* owned */
+    size_t n_texts;
+};
+
+/* Frees what a reply owns, not the reply itself. */
+void reply_done(struct reply *reply);
+
+/* Appends a copy of a text. -ENOMEM. */
+int reply_add_text(struct reply *reply, const char *text, size_t len);
+
 /* Frees a view and its arrays; accepts NULL; returns NULL. */
 struct view *view_free(struct view *view);
 

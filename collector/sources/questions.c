@@ -51,6 +51,17 @@ unsigned questions_of_poll(bool detail, bool own, enum spelling spelling)
     return asked;
 }
 
+unsigned questions_of_mbean(unsigned asked)
+{
+    const struct question *first = &question_table[asked ? __builtin_ctz(asked) : 0];
+    unsigned same = 0;
+
+    for (size_t i = 0; i < N_QUESTIONS; i++)
+        if (asked & 1u << i && strcmp(question_table[i].mbean, first->mbean) == 0)
+            same |= 1u << i;
+    return same;
+}
+
 const char *question_mbean_word(const struct question *question)
 {
     return strchr(question->mbean, '=') + 1;

@@ -61,6 +61,9 @@ extern const struct storage_attribute storage_attributes[N_STORAGE_ATTRIBUTES];
 /* The questions of a poll. `own` = what only the local node is asked. */
 unsigned questions_of_poll(bool detail, bool own, enum spelling spelling);
 
+/* Those of `asked` that go to the same MBean as the first of them. */
+unsigned questions_of_mbean(unsigned asked);
+
 /* The MBean's name for a person: "FailureDetector". */
 const char *question_mbean_word(const struct question *question);
 
