@@ -144,11 +144,11 @@ static struct conf *conf_default(void)
 
     if (!conf)
         return NULL;
-    conf->local_source = strdup("jolokia+http://127.0.0.1:8778/jolokia");
+    conf->local_source = strdup("jmx://127.0.0.1:7199");
     conf->local_user = strdup("");
     conf->local_password_file = strdup("");
     conf->local_password = strdup("");
-    conf->peers_url = strdup("jolokia+http://{address}:8778/jolokia");
+    conf->peers_url = strdup("jmx://{address}:7199");
     conf->region_name = strdup("local");
     conf->segment_path = strdup("/run/cassandra-prober/segment");
     conf->interval_ms = 500;

@@ -13,7 +13,6 @@
 struct http {
     struct multi *multi;
     struct curl_slist *headers;
-    size_t in_flight; /* bytes allocated for bodies */
     size_t n_pool;
     CURL *pool[POOL_SIZE];
 };
@@ -71,12 +70,13 @@ static bool body_reserve(struct http_request *request, size_t wanted)
         return true;
     while (room < wanted)
         room *= 2;
-    if (room - request->room > HTTP_BUDGET - http->in_flight)
+    if (!multi_reserve(http->multi, room - request->room))
         return false;
     bigger = realloc(request->body, room);
-    if (!bigger)
+    if (!bigger) {
+        multi_release(http->multi, room - request->room);
         return false;
-    http->in_flight += room - request->room;
+    }
     request->body = bigger;
     request->room = room;
     return true;
@@ -136,7 +136,7 @@ static void request_free(struct http_request *request)
         http->pool[http->n_pool++] = request->transfer.easy;
     else
         curl_easy_cleanup(request->transfer.easy);
-    http->in_flight -= request->room;
+    multi_release(http->multi, request->room);
     free(request->body);
     free(request);
 }

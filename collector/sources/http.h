@@ -1,15 +1,12 @@
 /*
  * HTTP POST with a deadline and bounds. Whatever happens ends in one `done` with a poll result.
  *
- * Bodies grow by what arrives, never by what is announced; all bodies on their way together stay
- * below a budget.
+ * Bodies grow by what arrives, never by what is announced, and count towards HTTP_BUDGET.
  */
 #ifndef HTTP_H
 #define HTTP_H
 
 #include "http_multi.h"
-
-#define HTTP_BUDGET ((size_t)64 * 1024 * 1024) /* bytes of bodies on their way, all together */
 
 struct http;
 struct http_request;

@@ -13,6 +13,7 @@ struct multi {
     sd_event *event;
     sd_event_source *timer;
     CURLM *curl;
+    size_t reserved; /* of HTTP_BUDGET */
 };
 
 /* Calls `done` of everything that ended. A callback may start and cancel transfers. */
@@ -28,7 +29,8 @@ static void collect(struct multi *multi)
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        curl_multi_remove_handle(multi->curl, transfer->easy);
+        if (!transfer->connection)
+            curl_multi_remove_handle(multi->curl, transfer->easy);
         transfer->done(transfer, code);
     }
 }
@@ -149,6 +151,24 @@ struct multi *multi_free(struct multi *multi)
     sd_event_unref(multi->event);
     free(multi);
     return NULL;
+}
+
+sd_event *multi_event(struct multi *multi)
+{
+    return multi->event;
+}
+
+bool multi_reserve(struct multi *multi, size_t bytes)
+{
+    if (bytes > HTTP_BUDGET - multi->reserved)
+        return false;
+    multi->reserved += bytes;
+    return true;
+}
+
+void multi_release(struct multi *multi, size_t bytes)
+{
+    multi->reserved -= bytes;
 }
 
 void multi_keep(struct multi *multi, size_t n_connections)

@@ -35,6 +35,11 @@ struct java_stream *java_stream_free(struct java_stream *stream)
     return NULL;
 }
 
+void java_stream_moved(struct java_stream *stream, const uint8_t *data)
+{
+    stream->data = data;
+}
+
 size_t java_stream_consumed(const struct java_stream *stream)
 {
     return stream->consumed;

@@ -84,6 +84,9 @@ struct java_stream *java_stream_free(struct java_stream *stream);
 enum java_status java_stream_next(struct java_stream *stream, const uint8_t *data, size_t len,
                                   struct java_value *ret);
 
+/* The bytes read so far are somewhere else now. */
+void java_stream_moved(struct java_stream *stream, const uint8_t *data);
+
 /* How many bytes the elements read so far took, in whole. */
 size_t java_stream_consumed(const struct java_stream *stream);
 

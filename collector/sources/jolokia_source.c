@@ -7,9 +7,6 @@
 #include "jolokia.h"
 #include "source.h"
 
-#define FAST_MAX   ((size_t)1024 * 1024)
-#define DETAIL_MAX ((size_t)8 * 1024 * 1024)
-
 #define PREFIX       "jolokia+"
 #define DEFAULT_PATH "/jolokia/"
 
@@ -22,8 +19,7 @@ struct jolokia_target {
     enum spelling spelling;
     uint64_t body_print; /* of the last fast answer's bytes; body_len 0 = none */
     size_t body_len;
-    uint64_t view_print; /* of what the last view says, fast or detail; has_view false = none */
-    bool has_view;
+    struct last_view last; /* fast or detail */
 
     /* The poll that runs. */
     struct http_request *request;
@@ -95,7 +91,7 @@ static int jolokia_open(struct source_context *context, const struct source_plac
 static void take_body(struct jolokia_target *target, const char *body, size_t len,
                       struct observation *observation)
 {
-    uint64_t print;
+    bool same;
 
     observation->result = jolokia_parse(target->asked, body, len, &observation->view,
                                         &target->spelling, observation->detail);
@@ -104,13 +100,11 @@ static void take_body(struct jolokia_target *target, const char *body, size_t le
         target->spelling = SPELLING_UNKNOWN;
         return;
     }
-    print = view_fingerprint(&target->context->key, observation->view);
-    if (target->has_view && print == target->view_print && !target->detail) {
+    same = last_view_same(&target->last, &target->context->key, observation->view);
+    if (same && !target->detail) {
         observation->view = view_free(observation->view);
         observation->unchanged = true;
     }
-    target->view_print = print;
-    target->has_view = true;
 }
 
 static void on_answer(const struct http_answer *answer, void *userdata)
@@ -147,7 +141,7 @@ static int jolokia_start(struct source_target *base, const struct source_ask *as
         .password = target->password,
         .body = body,
         .timeout_ms = ask->timeout_ms,
-        .max_bytes = ask->detail ? DETAIL_MAX : FAST_MAX,
+        .max_bytes = ask->detail ? SOURCE_DETAIL_MAX : SOURCE_FAST_MAX,
     };
 
     target->detail = ask->detail;

@@ -252,7 +252,7 @@ enum poll_result view_set_states(struct view *view, const char *text, size_t len
 _Static_assert(sizeof(struct opinion) == sizeof(struct prober_addr) + sizeof(enum liveness),
                "hashed as bytes");
 
-uint64_t view_fingerprint(const struct fingerprint_key *key, const struct view *view)
+static uint64_t view_fingerprint(const struct fingerprint_key *key, const struct view *view)
 {
     uint64_t parts[] = {
         fingerprint(key, view->cluster_name, sizeof(view->cluster_name)),
@@ -264,4 +264,15 @@ uint64_t view_fingerprint(const struct fingerprint_key *key, const struct view *
     };
 
     return fingerprint(key, parts, sizeof(parts));
+}
+
+bool last_view_same(struct last_view *last, const struct fingerprint_key *key,
+                    const struct view *view)
+{
+    uint64_t print = view_fingerprint(key, view);
+    bool same = last->any && last->print == print;
+
+    last->any = true;
+    last->print = print;
+    return same;
 }

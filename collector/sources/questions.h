@@ -104,7 +104,14 @@ void view_phis_end(struct view *view);
 
 enum poll_result view_set_states(struct view *view, const char *text, size_t len, char *detail);
 
-/* What a fast answer can say, as a hash: the same in a detail answer, so that the two compare. */
-uint64_t view_fingerprint(const struct fingerprint_key *key, const struct view *view);
+/* What the last view of a node said. */
+struct last_view {
+    bool any;
+    uint64_t print; /* of what a fast answer can say, which a detail answer says too */
+};
+
+/* Remembers the view. True: the last one said the same. */
+bool last_view_same(struct last_view *last, const struct fingerprint_key *key,
+                    const struct view *view);
 
 #endif

@@ -6,10 +6,12 @@
 
 #define PLACEHOLDER "{address}"
 
-static const struct source *const sources[] = {&jolokia_source};
+static const struct source *const sources[] = {&jmx_source, &jolokia_source};
 
-const char source_expected[] = "jolokia+http://HOST:PORT/PATH or jolokia+https://HOST:PORT/PATH";
+const char source_expected[] = "jmx://HOST:PORT, jmx+ssl://HOST:PORT, "
+                               "jolokia+http://HOST:PORT/PATH or jolokia+https://HOST:PORT/PATH";
 const char source_expected_with_address[] =
+    "jmx://{address}:PORT, jmx+ssl://{address}:PORT, "
     "jolokia+http://{address}:PORT/PATH or jolokia+https://{address}:PORT/PATH";
 
 const struct source *source_find(const char *url)

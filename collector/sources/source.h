@@ -3,8 +3,7 @@
  * how.
  *
  * What a source has to remember of a node between polls (a connection, the spelling it has, the
- * last answer's fingerprint) lives in its source_target. At most one poll of a source_target runs
- * at a time.
+ * last answer's fingerprint) lives in its source_target.
  */
 #ifndef SOURCE_H
 #define SOURCE_H
@@ -13,6 +12,10 @@
 #include "http.h"
 #include "http_multi.h"
 #include "observation.h"
+
+/* Bytes of a poll's answers. */
+#define SOURCE_FAST_MAX   ((size_t)1024 * 1024)
+#define SOURCE_DETAIL_MAX ((size_t)8 * 1024 * 1024)
 
 /* What the sources share; owned by the poller. */
 struct source_context {
@@ -26,6 +29,7 @@ struct source_place {
     const char *url;
     const char *user; /* "" = no credentials */
     const char *password;
+    const char *ca_file; /* who signs the certificates, in PEM; NULL or "" = the system's list */
 };
 
 struct source_ask {
@@ -38,6 +42,18 @@ struct source_ask {
  * view is given away. */
 typedef void (*source_done)(struct observation *observation, void *userdata);
 
+/* An operation of an MBean. Borrowed during invoke() alone. */
+struct source_operation {
+    const char *mbean;
+    const char *name;
+    const char *argument; /* a java.lang.String; NULL = the operation has no arguments */
+    int64_t timeout_ms;
+};
+
+/* The reply is borrowed; its texts may be taken by setting ->texts to NULL. */
+typedef void (*source_invoked)(struct reply *reply, void *userdata);
+
+/* At most one poll or operation of it runs at a time. */
 struct source_target {
     const struct source *source;
 };
@@ -57,11 +73,15 @@ struct source {
     int (*start)(struct source_target *target, const struct source_ask *ask, source_done done,
                  void *userdata);
 
-    /* Ends a running poll without calling `done`, and frees. */
+    /* Begins an operation; as start(). It is not tried again when it may have been done. */
+    int (*invoke)(struct source_target *target, const struct source_operation *operation,
+                  source_invoked invoked, void *userdata);
+
+    /* Ends what runs without calling back, and frees. */
     void (*close)(struct source_target *target);
 };
 
-extern const struct source jolokia_source;
+extern const struct source jmx_source, jolokia_source;
 
 /* NULL = no source takes this URL. */
 const struct source *source_find(const char *url);
