@@ -163,7 +163,7 @@ static void put_arguments(struct jmx_request *request, const char *argument)
     put(request, "\x73\x72", 2);
     put_utf(request, "java.rmi.MarshalledObject");
     put_number(request, 0x7cbd1e97ed63fc3e, 8);
-    put(request, "\x02\x00\x03I\x00\x04hash[", 10);
+    put(request, "\x02\x00\x03I\x00\x04hash[", 11);
     put_utf(request, "locBytes");
     put_string(request, "[B");
     put(request, "[", 1);

@@ -52,7 +52,7 @@ struct jmx_run {
     void (*put)(struct jmx_request *request, const struct jmx_id *connection, void *userdata);
     /* True: these bytes are all the answers, and need no reading. May be NULL. */
     bool (*known)(const uint8_t *data, size_t len, void *userdata);
-    /* Exactly once, later; may free the session. */
+    /* Exactly once, later; may free the session, but not what it runs on. */
     void (*ended)(const struct jmx_end *end, void *userdata);
     void *userdata;
 };

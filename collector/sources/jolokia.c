@@ -151,17 +151,15 @@ static enum poll_result take_hints(json_t *value, struct view *view, char *detai
     return POLL_OK;
 }
 
-/* What an element's own status stands for. */
-static enum poll_result element_result(const struct question *question, json_t *element,
-                                       char *detail)
+/* What an element's own status stands for. `what` was asked. */
+static enum poll_result element_result(const char *what, json_t *element, char *detail)
 {
     json_t *status = json_object_get(element, "status");
     json_t *type = json_object_get(element, "error_type");
     const char *why = json_is_string(type) ? json_string_value(type) : "";
 
     if (!json_is_integer(status))
-        return poll_fail(POLL_BAD_SHAPE, detail, "an answer of %s has no status",
-                         question_mbean_word(question));
+        return poll_fail(POLL_BAD_SHAPE, detail, "an answer of %s has no status", what);
     switch (json_integer_value(status)) {
     case 200:
         return POLL_OK;
@@ -169,10 +167,10 @@ static enum poll_result element_result(const struct question *question, json_t *
     case 403:
         return poll_fail(POLL_AUTH, detail, "%s", why);
     case 404:
-        return poll_fail(POLL_NO_MBEAN, detail, "%s", question_mbean_word(question));
+        return poll_fail(POLL_NO_MBEAN, detail, "%s", what);
     default:
-        return poll_fail(POLL_HTTP, detail, "%s: status %d inside the answer: %.60s",
-                         question_mbean_word(question), (int)json_integer_value(status), why);
+        return poll_fail(POLL_HTTP, detail, "%s: status %d inside the answer: %.60s", what,
+                         (int)json_integer_value(status), why);
     }
 }
 
@@ -192,7 +190,7 @@ static enum poll_result take_element(const struct question *question, unsigned b
 
     if (!json_is_object(element))
         return poll_fail(POLL_BAD_SHAPE, detail, "an element of the answer is not an object");
-    result = element_result(question, element, detail);
+    result = element_result(question_mbean_word(question), element, detail);
     if (result != POLL_OK)
         return result;
     switch (question->kind) {
@@ -272,4 +270,60 @@ enum poll_result jolokia_parse(unsigned asked, const char *body, size_t len, str
         result = questions_answered(asked, take_element, &answer, ret, ret_spelling, detail);
     json_decref(answer.root);
     return result;
+}
+
+char *jolokia_exec_request(const char *mbean, const char *name, const char *argument)
+{
+    json_t *root = json_pack("{s:s, s:s, s:s+, s:[]}", "type", "exec", "mbean", mbean, "operation",
+                             name, argument ? "(java.lang.String)" : "()", "arguments");
+    char *ret = NULL;
+
+    if (root && (!argument || json_array_append_new(json_object_get(root, "arguments"),
+                                                    json_string(argument)) == 0))
+        ret = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    return ret;
+}
+
+static enum poll_result take_reply(json_t *value, struct reply *reply)
+{
+    json_t *text;
+    size_t i;
+
+    if (json_is_integer(value))
+        reply->number = json_integer_value(value);
+    else if (!json_is_array(value) && !json_is_null(value))
+        return poll_fail(POLL_BAD_SHAPE, reply->detail, "neither a number nor a list");
+    json_array_foreach(value, i, text)
+    {
+        if (!json_is_string(text))
+            return poll_fail(POLL_BAD_SHAPE, reply->detail, "not a list of texts");
+        if (reply_add_text(reply, json_string_value(text), json_string_length(text)) < 0)
+            return poll_fail(POLL_TOO_LARGE, reply->detail, "out of memory");
+    }
+    return POLL_OK;
+}
+
+void jolokia_exec_parse(const char *body, size_t len, struct reply *ret)
+{
+    json_t *root = NULL;
+    json_error_t error;
+
+    *ret = (struct reply){.result = POLL_OK};
+    if (too_many_values(body, len)) {
+        ret->result = poll_fail(POLL_TOO_LARGE, ret->detail, "too many values");
+        return;
+    }
+    root = json_loadb(body, len, JSON_REJECT_DUPLICATES, &error);
+    if (!root)
+        ret->result = poll_fail(POLL_BAD_JSON, ret->detail, "%s", len == 0 ? "empty" : error.text);
+    else if (!json_is_object(root))
+        ret->result = poll_fail(POLL_BAD_SHAPE, ret->detail, "the answer is not an object");
+    else
+        ret->result = element_result("the operation", root, ret->detail);
+    if (ret->result == POLL_OK)
+        ret->result = take_reply(json_object_get(root, "value"), ret);
+    json_decref(root);
+    if (ret->result != POLL_OK)
+        reply_done(ret);
 }

@@ -26,4 +26,11 @@ void jolokia_blank_timestamps(char *body, size_t len);
 enum poll_result jolokia_parse(unsigned questions, const char *body, size_t len, struct view **ret,
                                enum spelling *ret_spelling, char detail[DETAIL_LEN]);
 
+/* The body that asks for an operation: see source.h for its parts. Owned by the caller; NULL when
+ * memory is out or a text is not UTF-8. */
+char *jolokia_exec_request(const char *mbean, const char *name, const char *argument);
+
+/* Reads its answer: sets everything of *ret. */
+void jolokia_exec_parse(const char *body, size_t len, struct reply *ret);
+
 #endif

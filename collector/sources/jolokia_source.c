@@ -26,6 +26,7 @@ struct jolokia_target {
     unsigned asked;
     bool detail;
     source_done done;
+    source_invoked invoked;
     void *userdata;
 };
 
@@ -152,9 +153,47 @@ static int jolokia_start(struct source_target *base, const struct source_ask *as
     return http_start(target->context->http, &post, on_answer, target, &target->request);
 }
 
+static void on_reply(const struct http_answer *answer, void *userdata)
+{
+    struct jolokia_target *target = userdata;
+    struct reply reply = {.result = answer->result};
+
+    target->request = NULL;
+    memcpy(reply.detail, answer->detail, sizeof(reply.detail));
+    if (answer->result == POLL_OK)
+        jolokia_exec_parse(answer->body, answer->len, &reply);
+    target->invoked(&reply, target->userdata);
+    reply_done(&reply);
+}
+
+static int jolokia_invoke(struct source_target *base, const struct source_operation *operation,
+                          source_invoked invoked, void *userdata)
+{
+    struct jolokia_target *target = (struct jolokia_target *)base;
+    char *body = jolokia_exec_request(operation->mbean, operation->name, operation->argument);
+    struct http_post post = {
+        .url = target->url,
+        .user = target->user,
+        .password = target->password,
+        .body = body,
+        .timeout_ms = operation->timeout_ms,
+        .max_bytes = SOURCE_FAST_MAX,
+    };
+    int r;
+
+    if (!body)
+        return -ENOMEM;
+    target->invoked = invoked;
+    target->userdata = userdata;
+    r = http_start(target->context->http, &post, on_reply, target, &target->request);
+    free(body);
+    return r;
+}
+
 const struct source jolokia_source = {
     .accepts = accepts,
     .open = jolokia_open,
     .start = jolokia_start,
+    .invoke = jolokia_invoke,
     .close = jolokia_close,
 };
