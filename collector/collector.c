@@ -298,6 +298,7 @@ static int start_polling(struct collector *collector, const struct conf *conf, s
         .peer_url = conf->peers_mode == PEERS_DIRECT ? conf->peers_url : "",
         .peer_user = conf->local_user,
         .peer_password = conf->local_password,
+        .ca_file = conf->local_ca_file,
     };
     const struct poller_handlers handlers = {
         .done = on_done, .round = on_round, .userdata = collector};

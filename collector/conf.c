@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conf_values.h"
 
@@ -19,6 +20,7 @@ static const struct conf_key local_keys[] = {
     {"source", conf_read_source, AT(local_source), 0, "a source URL in quotes, or \"\""},
     {"user", conf_read_string, AT(local_user), 0, "a user name in quotes"},
     {"password_file", conf_read_password_file, AT(local_password_file), 0, "a path in quotes"},
+    {"ca_file", conf_read_path, AT(local_ca_file), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
 };
 static const struct conf_key peers_keys[] = {
@@ -135,6 +137,9 @@ static void check_together(struct conf_loader *loader)
     if (*conf->local_user && *conf->local_password == '\0' && loader->errors == 0)
         conf_wrong(loader, 0,
                    "local.user needs local.password_file or the systemd credential local-password");
+    if (*conf->local_ca_file && access(conf->local_ca_file, R_OK) < 0)
+        conf_wrong(loader, 0, "local.ca_file: cannot read %s: %s", conf->local_ca_file,
+                   strerror(errno));
     conf->readiness.view_ttl_ms = conf->view_ttl_ms;
 }
 
@@ -148,6 +153,7 @@ static struct conf *conf_default(void)
     conf->local_user = strdup("");
     conf->local_password_file = strdup("");
     conf->local_password = strdup("");
+    conf->local_ca_file = strdup("");
     conf->peers_url = strdup("jmx://{address}:7199");
     conf->region_name = strdup("local");
     conf->segment_path = strdup("/run/cassandra-prober/segment");
@@ -161,7 +167,8 @@ static struct conf *conf_default(void)
     conf->readiness.settle_ms = 5000;
     conf->readiness.rehab_ms = 60000;
     if (!conf->local_source || !conf->local_user || !conf->local_password_file ||
-        !conf->local_password || !conf->peers_url || !conf->region_name || !conf->segment_path)
+        !conf->local_password || !conf->local_ca_file || !conf->peers_url || !conf->region_name ||
+        !conf->segment_path)
         return conf_free(conf);
     return conf;
 }
@@ -210,6 +217,7 @@ struct conf *conf_free(struct conf *conf)
     if (conf->local_password)
         explicit_bzero(conf->local_password, strlen(conf->local_password));
     free(conf->local_password);
+    free(conf->local_ca_file);
     free(conf->peers_url);
     for (size_t i = 0; i < conf->n_peers_static; i++)
         free(conf->peers_static[i].url);

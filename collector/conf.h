@@ -23,6 +23,7 @@ struct conf {
     char *local_source; /* source URL; "" = no Cassandra on this host */
     char *local_user;
     char *local_password_file;
+    char *local_ca_file;  /* who signs the certificates of sources; "" = the system's list */
     char *local_password; /* read at load, from the file or the systemd credential; never logged */
 
     enum peers_mode peers_mode;

@@ -197,7 +197,8 @@ static int easy_prepare(CURL *easy, const struct http_post *post, struct http_re
     if (curl_easy_setopt(easy, CURLOPT_URL, post->url) != CURLE_OK ||
         curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, post->body) != CURLE_OK ||
         curl_easy_setopt(easy, CURLOPT_USERNAME, credentials ? post->user : NULL) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_PASSWORD, credentials ? post->password : NULL) != CURLE_OK)
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, credentials ? post->password : NULL) != CURLE_OK ||
+        (post->ca_file[0] && curl_easy_setopt(easy, CURLOPT_CAINFO, post->ca_file) != CURLE_OK))
         return -ENOMEM;
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)post->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)post->timeout_ms);

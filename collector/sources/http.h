@@ -15,6 +15,7 @@ struct http_post {
     const char *url;
     const char *user; /* "" = no credentials */
     const char *password;
+    const char *ca_file; /* the same for all requests; "" = the system's list */
     const char *body;
     int64_t timeout_ms; /* from start to the last byte of the answer */
     size_t max_bytes;   /* of the answer's body */

@@ -16,6 +16,7 @@ struct jolokia_target {
     char *url; /* of the agent, with the query */
     char *user;
     char *password;
+    char *ca_file;
     enum spelling spelling;
     uint64_t body_print; /* of the last fast answer's bytes; body_len 0 = none */
     size_t body_len;
@@ -59,6 +60,7 @@ static void jolokia_close(struct source_target *base)
     http_cancel(target->request);
     free(target->url);
     free(target->user);
+    free(target->ca_file);
     if (target->password)
         explicit_bzero(target->password, strlen(target->password));
     free(target->password);
@@ -80,7 +82,8 @@ static int jolokia_open(struct source_context *context, const struct source_plac
     target->url = agent_url(place->url);
     target->user = strdup(place->user ? place->user : "");
     target->password = strdup(place->password ? place->password : "");
-    if (!target->url || !target->user || !target->password) {
+    target->ca_file = strdup(place->ca_file ? place->ca_file : "");
+    if (!target->url || !target->user || !target->password || !target->ca_file) {
         jolokia_close(&target->base);
         return -ENOMEM;
     }
@@ -140,6 +143,7 @@ static int jolokia_start(struct source_target *base, const struct source_ask *as
         .url = target->url,
         .user = target->user,
         .password = target->password,
+        .ca_file = target->ca_file,
         .body = body,
         .timeout_ms = ask->timeout_ms,
         .max_bytes = ask->detail ? SOURCE_DETAIL_MAX : SOURCE_FAST_MAX,
@@ -175,6 +179,7 @@ static int jolokia_invoke(struct source_target *base, const struct source_operat
         .url = target->url,
         .user = target->user,
         .password = target->password,
+        .ca_file = target->ca_file,
         .body = body,
         .timeout_ms = operation->timeout_ms,
         .max_bytes = SOURCE_FAST_MAX,

@@ -283,14 +283,16 @@ static int poller_setup(struct poller *poller, sd_event *event,
 {
     struct source_place local = {.url = settings->local_url,
                                  .user = settings->local_user,
-                                 .password = settings->local_password};
+                                 .password = settings->local_password,
+                                 .ca_file = settings->ca_file};
     int r;
 
     if (settings->peer_url[0] && !poller_accepts_url(settings->peer_url, true, NULL))
         return -EINVAL;
     if (set_text(&poller->peer_url, settings->peer_url) < 0 ||
         set_text(&poller->peer_user, settings->peer_user) < 0 ||
-        set_text(&poller->peer_password, settings->peer_password) < 0)
+        set_text(&poller->peer_password, settings->peer_password) < 0 ||
+        set_text(&poller->ca_file, settings->ca_file) < 0)
         return -ENOMEM;
     r = fingerprint_key_draw(&poller->context.key);
     if (r >= 0)
@@ -340,6 +342,7 @@ struct poller *poller_free(struct poller *poller)
     if (poller->peer_password)
         explicit_bzero(poller->peer_password, strlen(poller->peer_password));
     free(poller->peer_password);
+    free(poller->ca_file);
     free(poller);
     return NULL;
 }

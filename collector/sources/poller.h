@@ -21,6 +21,7 @@ struct poller_settings {
     const char *peer_url;       /* "" = peers are not polled */
     const char *peer_user;
     const char *peer_password;
+    const char *ca_file; /* who signs certificates, in PEM; NULL or "" = the system's list */
 };
 
 /* A node to poll. url "" = peer_url with {address} replaced. */

@@ -38,7 +38,7 @@ struct poller {
     struct poller_handlers handlers;
     struct poller_counters counters;
     int64_t interval_us, timeout_ms, membership_ms;
-    char *peer_url, *peer_user, *peer_password;
+    char *peer_url, *peer_user, *peer_password, *ca_file;
 
     struct target **targets; /* the local one first, then by address */
     size_t n_targets;

@@ -83,7 +83,8 @@ static int target_for(struct poller *poller, const struct poller_target *wanted,
     const char *url = wanted->url ? wanted->url : "";
     struct source_place place = {.url = url[0] ? url : poller->peer_url,
                                  .user = poller->peer_user,
-                                 .password = poller->peer_password};
+                                 .password = poller->peer_password,
+                                 .ca_file = poller->ca_file};
     struct target *target = target_find(poller, &wanted->address);
 
     if (!target || strcmp(target->url, url) != 0)

@@ -4,7 +4,7 @@
  *   pollctl [OPTION]... [ADDRESS[=URL]]...
  *     --local URL        this host's own node
  *     --peer URL         of the ADDRESSes, with {address} in it
- *     --user U --password P
+ *     --user U --password P --ca-file FILE
  *     --discover         poll every endpoint of the local view too
  *     --interval MS --timeout MS --membership MS     (500, 1000, 30000)
  *     --rounds N         end after N rounds (default: at SIGTERM, SIGINT or end of standard input
@@ -182,6 +182,7 @@ static int parse_options(int argc, char **argv, struct pollctl *ctl,
         {"peer", required_argument, NULL, 'p'},
         {"user", required_argument, NULL, 'u'},
         {"password", required_argument, NULL, 'w'},
+        {"ca-file", required_argument, NULL, 'c'},
         {"discover", no_argument, NULL, 'd'},
         {"interval", required_argument, NULL, 'i'},
         {"timeout", required_argument, NULL, 't'},
@@ -205,6 +206,9 @@ static int parse_options(int argc, char **argv, struct pollctl *ctl,
             break;
         case 'w':
             settings->local_password = settings->peer_password = optarg;
+            break;
+        case 'c':
+            settings->ca_file = optarg;
             break;
         case 'd':
             ctl->discover = true;

@@ -46,7 +46,8 @@ static void refused_lines(void **state)
     } table[] = {
         {"\nlocl: { };", ":2:", "unknown section \"locl\"; accepted: local, peers, poll"},
         {"local: { sauce = \"x\"; };", ":1:",
-         "unknown key \"sauce\" in section \"local\"; accepted: source, user, password_file"},
+         "unknown key \"sauce\" in section \"local\"; accepted: source, user, password_file, "
+         "ca_file"},
         {"local: {\n source = 5;\n};", ":2:", "local.source: expected a source URL"},
         {"local: { source = \"ftp://x\"; };", ":1:", "jolokia+http://"},
         {"local: { user = true; };", ":1:", "expected a user name in quotes, got true"},
@@ -75,6 +76,8 @@ static void refused_lines(void **state)
         {"segment: { path = \"segment\"; };", ":1:", "expected an absolute path"},
         {"local: { source = \"\"; };", "", "nobody to poll"},
         {"local: { user = \"u\"; };", "", "needs local.password_file"},
+        {"local: { ca_file = \"ca.pem\"; };", ":1:", "an absolute path"},
+        {"local: { ca_file = \"/nonexistent/ca\"; };", "", "No such file or directory"},
         {"local: {\n source \"x\";\n};", ":2:", "syntax error"},
         {"local: { source = \"a\"; source = \"b\"; };", ":1:", "duplicate"},
     };
