@@ -2,6 +2,7 @@
 #ifndef JMX_UTIL_H
 #define JMX_UTIL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,99 @@ static inline struct bytes fixture_bytes(const char *name)
     fclose(file);
     put(&bytes, data, n);
     return bytes;
+}
+
+/* The head of an answer: 1 = a value follows, 2 = an exception. */
+static inline void put_answer(struct bytes *bytes, unsigned kind)
+{
+    put(bytes, "\x51\xac\xed\x00\x05\x77\x0f", 7);
+    put_byte(bytes, kind);
+    put(bytes, "0123456789abcd", 14);
+}
+
+/* An exception of this class, its cause to follow. */
+static inline void put_exception(struct bytes *bytes, const char *class_name, const char *field)
+{
+    put_byte(bytes, 0x73);
+    put_class_head(bytes, class_name, 2, 1);
+    put_byte(bytes, 'L');
+    put_utf(bytes, field);
+    put_string(bytes, "Ljava/lang/Throwable;");
+    put(bytes, "\x78\x70", 2);
+}
+
+/* A collection, what it holds to follow, and 78. */
+static inline void put_collection(struct bytes *bytes, const char *class_name)
+{
+    put_byte(bytes, 0x73);
+    put_class(bytes, class_name, 3);
+    put(bytes, "\x77\x04\x00\x00\x00\x00", 6);
+}
+
+/* An attribute of a list, its value to follow. */
+static inline void put_attribute(struct bytes *bytes, const char *name)
+{
+    put_byte(bytes, 0x73);
+    put_class_head(bytes, "javax.management.Attribute", 2, 2);
+    put_byte(bytes, 'L');
+    put_utf(bytes, "name");
+    put_string(bytes, "Ljava/lang/String;");
+    put_byte(bytes, 'L');
+    put_utf(bytes, "value");
+    put_string(bytes, "Ljava/lang/Object;");
+    put(bytes, "\x78\x70", 2);
+    put_string(bytes, name);
+}
+
+/* An object with one field "value" of a primitive type. */
+static inline void put_boxed(struct bytes *bytes, const char *class_name, char type, uint64_t value,
+                             int size)
+{
+    put_byte(bytes, 0x73);
+    put_class_head(bytes, class_name, 2, 1);
+    put_byte(bytes, (unsigned char)type);
+    put_utf(bytes, "value");
+    put_byte(bytes, 0x78);
+    if (strcmp(class_name, "java.lang.Boolean") == 0)
+        put_byte(bytes, 0x70);
+    else
+        put_class(bytes, "java.lang.Number", 2);
+    put_number(bytes, value, size);
+}
+
+/* A reference to the object `number` of a server at this port; its host is nowhere. */
+static inline void put_stub(struct bytes *bytes, uint16_t port, unsigned number, bool tls)
+{
+    struct bytes block = {0};
+
+    put_byte(bytes, 0x73);
+    put_class_head(bytes, "javax.management.remote.rmi.RMIServerImpl_Stub", 2, 0);
+    put_byte(bytes, 0x78);
+    put_class_head(bytes, "java.rmi.server.RemoteStub", 2, 0);
+    put_byte(bytes, 0x78);
+    put_class(bytes, "java.rmi.server.RemoteObject", 3);
+    put_utf(&block, tls ? "UnicastRef2" : "UnicastRef");
+    if (tls)
+        put_byte(&block, 1);
+    put_utf(&block, "192.0.2.255");
+    put_number(&block, port, 4);
+    if (tls) {
+        put_byte(bytes, 0x77);
+        put_byte(bytes, (unsigned)block.len);
+        put(bytes, block.data, block.len);
+        block.len = 0;
+        put_byte(bytes, 0x73);
+        put_class(bytes, "javax.rmi.ssl.SslRMIClientSocketFactory", 2);
+    }
+    put_number(&block, number, 8);
+    put_number(&block, 0, 7);
+    put_number(&block, 0, 7);
+    put_byte(&block, 0);
+    put_byte(bytes, 0x77);
+    put_byte(bytes, (unsigned)block.len);
+    put(bytes, block.data, block.len);
+    put_byte(bytes, 0x78);
+    bytes_free(&block);
 }
 
 #endif

@@ -256,24 +256,6 @@ static void exceptions(void **state)
                      "java.io.NotSerializableException");
 }
 
-static void put_answer(struct bytes *bytes, unsigned kind)
-{
-    put(bytes, "\x51\xac\xed\x00\x05\x77\x0f", 7);
-    put_byte(bytes, kind);
-    put(bytes, "0123456789abcd", 14);
-}
-
-/* An exception of this class, its cause to follow. */
-static void put_exception(struct bytes *bytes, const char *class_name, const char *field)
-{
-    put_byte(bytes, 0x73);
-    put_class_head(bytes, class_name, 2, 1);
-    put_byte(bytes, 'L');
-    put_utf(bytes, field);
-    put_string(bytes, "Ljava/lang/Throwable;");
-    put(bytes, "\x78\x70", 2);
-}
-
 /* Cassandra 4.0 and later wrap what refuses a login. */
 static void wrapped_exceptions(void **state)
 {
