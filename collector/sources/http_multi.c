@@ -223,6 +223,11 @@ static enum poll_result connect_result(CURL *easy, char detail[DETAIL_LEN])
         return POLL_REFUSED;
     if (error == ETIMEDOUT)
         return POLL_TIMEOUT;
+    if (error == ECONNRESET || error == EPIPE) {
+        /* It was there, if only for a moment. */
+        snprintf(detail, DETAIL_LEN, "connection closed");
+        return POLL_RESET;
+    }
     snprintf(detail, DETAIL_LEN, "%s", error ? strerror((int)error) : "cannot connect");
     return POLL_UNREACHABLE;
 }
