@@ -11,12 +11,15 @@
 /* Bytes that grow. */
 struct bytes {
     uint8_t *data;
-    size_t len;
+    size_t len, room;
 };
 
 static inline void put(struct bytes *bytes, const void *data, size_t len)
 {
-    bytes->data = realloc(bytes->data, bytes->len + len + 1);
+    if (bytes->len + len >= bytes->room) {
+        bytes->room = 2 * (bytes->len + len) + 1;
+        bytes->data = realloc(bytes->data, bytes->room);
+    }
     if (!bytes->data)
         abort();
     if (len > 0)
