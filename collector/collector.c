@@ -33,6 +33,8 @@ struct collector {
     sd_event_source *soon; /* judges between rounds; armed by a change */
     struct poller_target *targets;
     size_t n_targets;
+    const char **said; /* [index of a node] = observer_word() as last logged; n_said long */
+    size_t n_said;
     struct text status; /* last STATUS= line */
     int64_t wall_offset_ms;
     bool ready;           /* READY=1 was sent */
@@ -148,6 +150,47 @@ static void log_decisions(const struct decision *decisions, size_t n)
     }
 }
 
+/* Why the opinion of a node counts no more, or that it counts again. Settling is on the way to
+ * that, and not told. */
+static void log_observer(const struct node *node, const char *word)
+{
+    if (node->voter)
+        log_info("%s: its opinion counts", node->text);
+    else if (node->last_result > POLL_OK)
+        log_info("%s: its opinion does not count: %s, poll: %s%s%s", node->text, word,
+                 poll_result_word(node->last_result), *node->last_detail ? ": " : "",
+                 node->last_detail);
+    else
+        log_info("%s: its opinion does not count: %s", node->text, word);
+}
+
+static void log_observers(struct collector *collector)
+{
+    const struct cluster *cluster = collector->cluster;
+
+    if (cluster->n_nodes > collector->n_said) {
+        const char **said = reallocarray(collector->said, cluster->n_nodes, sizeof(*said));
+
+        if (!said)
+            return;
+        memset(said + collector->n_said, 0, (cluster->n_nodes - collector->n_said) * sizeof(*said));
+        collector->said = said;
+        collector->n_said = cluster->n_nodes;
+    }
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        const struct node *node = cluster->sorted[i];
+        const char *word = node->forgotten ? NULL : observer_word(node);
+        const char **said = &collector->said[node->index];
+
+        if (word == *said || node->ineligible == INELIGIBLE_SETTLING)
+            continue;
+        /* At the start only what is out of order is news. */
+        if (word && (*said || !node->voter))
+            log_observer(node, word);
+        *said = word;
+    }
+}
+
 /* STATUS= for systemctl status, when it changed. */
 static void notify_status(struct collector *collector)
 {
@@ -214,6 +257,7 @@ static void judge(struct collector *collector, bool round)
 
     cluster_evaluate(cluster, round, now_ms(CLOCK_BOOTTIME), &decisions, &n);
     log_decisions(decisions, n);
+    log_observers(collector);
     seeds_choose(cluster);
     publish(collector, round);
     follow_membership(collector);
@@ -422,6 +466,7 @@ struct collector *collector_free(struct collector *collector)
     publisher_free(&collector->publisher);
     prober_segment_writer_close(collector->writer);
     free(collector->targets);
+    free(collector->said);
     text_free(&collector->status);
     conf_free(collector->conf);
     sd_event_unref(collector->event);
