@@ -132,6 +132,15 @@ static void follow_membership(struct collector *collector)
         log_error("cannot follow the membership: out of memory");
 }
 
+/* Asks for gossip states when the cluster has got a reason to. */
+static void follow_detail(struct collector *collector)
+{
+    if (!collector->cluster->wants_detail)
+        return;
+    collector->cluster->wants_detail = false;
+    poller_want_detail(collector->poller);
+}
+
 static void log_decisions(const struct decision *decisions, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -256,6 +265,7 @@ static void judge(struct collector *collector, bool round)
     size_t n;
 
     cluster_evaluate(cluster, round, now_ms(CLOCK_BOOTTIME), &decisions, &n);
+    follow_detail(collector);
     log_decisions(decisions, n);
     log_observers(collector);
     seeds_choose(cluster);
@@ -293,10 +303,7 @@ static void on_done(struct observation *observation, void *userdata)
 
     if (!cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME)))
         return;
-    if (collector->cluster->wants_detail) {
-        collector->cluster->wants_detail = false;
-        poller_want_detail(collector->poller);
-    }
+    follow_detail(collector);
     if (collector->ready)
         judge_soon(collector);
     else
