@@ -17,8 +17,11 @@
 #include "publish/words.h"
 #include "sources/poller.h"
 
-/* Changes that come together are judged together. */
-#define SOON_US 10000
+/* Changes that come together are judged together; and after a judgement between rounds comes a rest
+ * of so many times what it took, so that a large cluster in turmoil costs no more than that share.
+ */
+#define SOON_US    10000
+#define REST_TIMES 20
 
 /* A step of the time of day larger than this shows in documents. */
 #define WALL_STEP_MS 2000
@@ -31,6 +34,7 @@ struct collector {
     struct prober_segment_writer *writer;
     struct publisher publisher;
     sd_event_source *soon; /* judges between rounds; armed by a change */
+    int64_t rest_until_us; /* CLOCK_MONOTONIC: no sooner */
     struct poller_target *targets;
     size_t n_targets;
     const char **said; /* [index of a node] = observer_word() as last logged; n_said long */
@@ -276,6 +280,7 @@ static void judge(struct collector *collector, bool round)
     collector->figures.round_us_sum += (uint64_t)took_us;
     if ((uint64_t)took_us > collector->figures.round_us_max)
         collector->figures.round_us_max = (uint64_t)took_us;
+    collector->rest_until_us = began_us + took_us * (1 + REST_TIMES);
 }
 
 static int on_soon(sd_event_source *source, uint64_t usec, void *userdata)
@@ -289,11 +294,13 @@ static int on_soon(sd_event_source *source, uint64_t usec, void *userdata)
 static void judge_soon(struct collector *collector)
 {
     int enabled = SD_EVENT_OFF;
+    int64_t rest_us = collector->rest_until_us - now_us();
 
     sd_event_source_get_enabled(collector->soon, &enabled);
     if (enabled != SD_EVENT_OFF)
         return;
-    sd_event_source_set_time_relative(collector->soon, SOON_US);
+    sd_event_source_set_time_relative(collector->soon,
+                                      (uint64_t)(rest_us > SOON_US ? rest_us : SOON_US));
     sd_event_source_set_enabled(collector->soon, SD_EVENT_ONESHOT);
 }
 
@@ -386,7 +393,7 @@ static int start(struct collector *collector)
     if (!collector->cluster)
         return -ENOMEM;
     add_static_peers(collector);
-    r = sd_event_add_time(collector->event, &collector->soon, CLOCK_MONOTONIC, 0, 0, on_soon,
+    r = sd_event_add_time(collector->event, &collector->soon, CLOCK_MONOTONIC, 0, 1000, on_soon,
                           collector);
     if (r < 0)
         return r;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
 #include "cassandra_text.h"
 
 #define DETAIL_LEN 128
@@ -401,8 +402,8 @@ static enum poll_result check_root(unsigned questions, json_t *root, char *detai
     return POLL_OK;
 }
 
-enum poll_result jolokia_parse(unsigned questions, const char *body, size_t len, struct view **ret,
-                               enum jolokia_spelling *ret_spelling, char detail[128])
+static enum poll_result parse(unsigned questions, const char *body, size_t len, struct view **ret,
+                              enum jolokia_spelling *ret_spelling, char *detail)
 {
     enum jolokia_spelling spelling = JOLOKIA_SPELLING_UNKNOWN;
     enum poll_result result;
@@ -430,4 +431,15 @@ enum poll_result jolokia_parse(unsigned questions, const char *body, size_t len,
     *ret = view;
     *ret_spelling = spelling;
     return POLL_OK;
+}
+
+enum poll_result jolokia_parse(unsigned questions, const char *body, size_t len, struct view **ret,
+                               enum jolokia_spelling *ret_spelling, char detail[128])
+{
+    enum poll_result result;
+
+    json_set_alloc_funcs(arena_alloc, arena_free);
+    result = parse(questions, body, len, ret, ret_spelling, detail);
+    arena_reset();
+    return result;
 }
