@@ -252,6 +252,12 @@ static int publish(struct collector *collector, bool round)
     render_done(&context);
     if (r == 0)
         cluster_clean(collector->cluster);
+    if (r == -EBUSY) {
+        log_error("%s: another collector has the segment now; ending",
+                  collector->conf->segment_path);
+        sd_event_exit(collector->event, r);
+        return r;
+    }
     if (r < 0 && r != before)
         log_error("cannot publish to %s: %s; what was published ages",
                   collector->conf->segment_path, strerror(-r));
@@ -377,11 +383,23 @@ static int open_segment(struct collector *collector)
     if (r == -EBUSY)
         log_error("%s: another collector is running (it holds %s.lock)", path, path);
     else if (r < 0)
-        log_error("%s: cannot open the segment: %s", path, strerror(-r));
+        log_error("cannot open %s or %s.lock: %s", path, path, strerror(-r));
     else if (prober_segment_writer_took_over(collector->writer))
         log_info("%s: taken over with %zu documents", path,
                  prober_segment_writer_documents(collector->writer));
     return r;
+}
+
+/* /healthz/IP in the segment: IP was a node when the collector before this one published. */
+static void recall_node(const char *key, size_t key_len, void *userdata)
+{
+    static const char prefix[] = "/healthz/";
+    const size_t len = sizeof(prefix) - 1;
+    struct prober_addr address;
+
+    if (key_len > len && memcmp(key, prefix, len) == 0 &&
+        prober_addr_parse(key + len, key_len - len, &address) == 0)
+        cluster_recall(userdata, &address);
 }
 
 static int start(struct collector *collector)
@@ -393,6 +411,9 @@ static int start(struct collector *collector)
     if (!collector->cluster)
         return -ENOMEM;
     add_static_peers(collector);
+    /* So that the others are asked at once, also while the local node is down. */
+    if (collector->conf->peers_mode == PEERS_DIRECT)
+        prober_segment_writer_each(collector->writer, recall_node, collector->cluster);
     r = sd_event_add_time(collector->event, &collector->soon, CLOCK_MONOTONIC, 0, 1000, on_soon,
                           collector);
     if (r < 0)

@@ -130,6 +130,50 @@ subtest 'the end' => sub {
     is($collector->stop('INT'), 0, 'SIGINT');
 };
 
+subtest 'what happened while no collector ran' => sub {
+    $collector = Prober::Collector->start(fleet_conf($fleet, $fast));
+    $collector->wait_ready;
+    my $left = $fleet->post('join?dc=dc1&rack=r1')->{ip};
+    wait_for(sub { status("/healthz/$left") == 200 }, 'a node to join', 20);
+    $collector->stop('KILL');
+    $fleet->post("nodes/$left/decommission");
+    wait_for(sub { $fleet->node($left)->{mode} eq 'DECOMMISSIONED' }, 'it to leave', 20);
+    $fleet->post("nodes/$left/crash");
+    $fleet->post("nodes/$left/forget");
+    $collector = Prober::Collector->start(fleet_conf($fleet, $fast));
+    $collector->wait_ready;
+    wait_for(sub { $collector->status eq '3 nodes, 3 ready' }, 'three nodes');
+    is(status("/healthz/$left"), 404, 'a node that left meanwhile is not answered for');
+    is(http($nginx->port, "GET /healthz/$left")->{body}, "{}\n", 'it is unknown');
+    is(status("/nodes/$left"), 404, 'in /nodes too');
+
+    $collector->stop('KILL');
+    $fleet->post("nodes/$ip[0]/crash");
+    $collector = Prober::Collector->start(fleet_conf($fleet, $fast));
+    $collector->wait_ready;
+    is(status("/healthz/$ip[1]"), 200, 'with the local node down the others are known from the segment');
+    wait_for(sub { $collector->status =~ /^3 nodes, 2 ready/ }, 'gossip to notice', 20);
+    $fleet->post("nodes/$ip[0]/start");
+    wait_for(sub { $collector->status eq '3 nodes, 3 ready' }, 'all to be back', 20);
+};
+
+subtest 'the segment or its lock is deleted' => sub {
+    unlink "$dir/segment";
+    wait_for(sub { -e "$dir/segment" }, 'the segment to be put back', 3);
+    $nginx->reload;
+    is(status("/healthz/$ip[0]"), 200, 'and new workers read it');
+    unlink "$dir/segment", "$dir/segment.lock";
+    wait_for(sub { -e "$dir/segment" && -e "$dir/segment.lock" }, 'both to be put back', 3);
+    my ($status, $said) = run(program(), '--config', $collector->{conf});
+    is($status, 1, 'a second collector is refused still');
+    # Somebody else is quicker with a new lock.
+    my $holder = start(name => 'holder', command => [ $^X, '-e',
+        'use Fcntl ":flock"; my $l = shift; unlink $l; open my $f, ">", $l; flock $f, LOCK_EX; $| = 1; print "1\n"; sleep 60', "$dir/segment.lock" ]);
+    wait_for(sub { !$collector->alive }, 'the collector that lost its lock to end', 5);
+    like($collector->log, qr/another collector has the segment now; ending/, 'and it says why');
+    $holder->stop;
+};
+
 subtest 'a full disk' => sub {
     plan skip_all => 'needs root to mount a small tmpfs' if $>;
     mkdir "$dir/full" or die;

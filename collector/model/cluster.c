@@ -202,6 +202,11 @@ struct node *cluster_add(struct cluster *cluster, const struct prober_addr *addr
     return node;
 }
 
+void cluster_recall(struct cluster *cluster, const struct prober_addr *address)
+{
+    cluster_learn(cluster, address);
+}
+
 enum liveness cluster_opinion(const struct cluster *cluster, const struct node *observer,
                               const struct node *node)
 {

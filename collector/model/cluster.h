@@ -198,6 +198,12 @@ void cluster_evaluate(struct cluster *cluster, bool round, int64_t now_ms,
  * documents went. */
 void cluster_clean(struct cluster *cluster);
 
+/*
+ * Adds an address that was a node when it was last heard of, before this process. It is polled, and
+ * forgotten when nobody in gossip has it any more.
+ */
+void cluster_recall(struct cluster *cluster, const struct prober_addr *address);
+
 /* Adds an address that is to be polled before gossip knows it (peers.static), or finds it; it is
  * never forgotten. */
 struct node *cluster_add(struct cluster *cluster, const struct prober_addr *address);

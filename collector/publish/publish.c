@@ -50,8 +50,11 @@ static void put(struct batch *batch, const char *key, int status, unsigned flags
     remember(batch, r);
 }
 
+/* After a failure no age moves: what could not be replaced must not look new. */
 static void touch(struct batch *batch, const char *key, int64_t observed_at_ms)
 {
+    if (batch->error < 0)
+        return;
     prober_segment_writer_touch(batch->publisher->writer, key, strlen(key), observed_at_ms);
 }
 
@@ -204,7 +207,7 @@ static void publish_local(struct batch *batch)
 static void publish_service(struct batch *batch, const struct process_figures *figures)
 {
     text_puts(fresh(batch), "pong\n");
-    put(batch, "/ping", 200, 0, plain);
+    put(batch, "/ping", 200, PROBER_DOCUMENT_FRESH_ONLY, plain);
     touch(batch, "/ping", batch->context->now_ms);
     render_metrics(fresh(batch), batch->context, figures);
     put(batch, "/metrics", 200, 0, prometheus);
@@ -268,9 +271,14 @@ int publisher_publish(struct publisher *publisher, const struct render_context *
 
     batch.turned_only =
         !round && !batch.all && publisher->last_error == 0 && many_changed(context->cluster);
+    if (round)
+        remember(&batch, prober_segment_writer_check(publisher->writer));
     publish_documents(&batch);
     if (round)
         publish_service(&batch, figures);
+    /* What the collector before this one published, and this one does not know, is no more. */
+    if (batch.all)
+        prober_segment_writer_remove_inherited(publisher->writer);
     remember(&batch, prober_segment_writer_commit(publisher->writer));
     /* No heartbeat over documents that could not be replaced: they must not look fresh. */
     if (round && batch.error == 0)
