@@ -50,6 +50,7 @@ enum verdict_reason {
     REASON_RISING = 1u << 9,       /* ready, but not for `rise` rounds yet */
     REASON_REHAB = 1u << 10,       /* changed too often */
     REASON_GONE = 1u << 11,        /* left the cluster */
+    REASON_STARTING = 1u << 12,    /* Cassandra's MBeans are not there: starting or stopping */
 };
 
 struct verdict {
@@ -83,6 +84,7 @@ struct node_private {
     int64_t state_since_ms;  /* observed_at_ms of the view that changed mode, native transport or
                                 gossip last */
     int64_t own_detail_ms;   /* observed_at_ms of its last view with its own gossip state in it */
+    int64_t no_mbean_ms;     /* began_ms of the last poll that found no MBeans; 0 = never */
     int64_t gone_generation; /* generation known when its process was found gone */
     int64_t change_ms[3];    /* last changes of the published readiness, oldest first; 0 = none */
     /* What the bodies show of it as an observer. */

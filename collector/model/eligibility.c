@@ -71,6 +71,32 @@ static bool status_contradicts(const struct cluster *cluster, const struct node 
     return now_ms - node->private.first_seen_ms < cluster->readiness.settle_ms;
 }
 
+/*
+ * Its agent answers, and Cassandra is not there: that is the node's own word too, newer than its
+ * last view, and holds for as long. A node that crashed and starts again at once is seen UP all the
+ * while, and 5.0 has no MBean that could say STARTING or JOINING.
+ */
+static bool says_starting(const struct cluster *cluster, const struct node *node, int64_t now_ms)
+{
+    return node->private.no_mbean_ms > node->observed_at_ms &&
+           now_ms - node->private.no_mbean_ms <= cluster->readiness.view_ttl_ms;
+}
+
+/*
+ * Not in the ring yet, as far as is known. A member that starts again stays one, with no STATUS at
+ * first.
+ */
+bool node_joining(const struct cluster *cluster, const struct node *node, int64_t now_ms)
+{
+    const char *status = node_status(cluster, node, now_ms);
+
+    if (status[0] || node->member)
+        return status_is_joining(status);
+    if (knows_mode(cluster, node, now_ms))
+        return strcmp(node->view->mode, normal) != 0;
+    return node->gossip.generation > 0;
+}
+
 uint32_t node_state_reasons(const struct cluster *cluster, const struct node *node, int64_t now_ms)
 {
     bool fresh = node_view_fresh(cluster, node, now_ms);
@@ -81,6 +107,8 @@ uint32_t node_state_reasons(const struct cluster *cluster, const struct node *no
         return REASON_GONE;
     if (node->process_gone)
         reasons |= REASON_PROCESS_GONE;
+    if (says_starting(cluster, node, now_ms))
+        reasons |= REASON_STARTING;
     if (knows_mode(cluster, node, now_ms)) {
         const char *status = node_status(cluster, node, now_ms);
 

@@ -142,7 +142,7 @@ static void update_members(struct evaluation *evaluation)
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         struct node *node = cluster->sorted[i];
         bool member = (told ? node->private.listed : node->member) && !node->gone &&
-                      !status_is_joining(node_status(cluster, node, evaluation->now_ms));
+                      !node_joining(cluster, node, evaluation->now_ms);
 
         if (member != node->member)
             mark_verdict(cluster, node);

@@ -294,6 +294,8 @@ bool cluster_ingest(struct cluster *cluster, struct observation *observation, in
             node->observed_at_ms = observation->began_ms;
     } else {
         node->polls_failed++;
+        if (result == POLL_NO_MBEAN)
+            node->private.no_mbean_ms = observation->began_ms;
     }
     if (keep_result(node, result, observation)) {
         mark_verdict(cluster, node);

@@ -30,6 +30,35 @@ static void members_are_who_is_in_gossip_and_not_joining(void **state)
     fleet_done(&fleet);
 }
 
+/* Long before a node announces a STATUS it is in gossip; a member that starts again has none at
+ * first either. */
+static void who_has_no_status_yet_is_no_member_unless_it_was_one(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    for (int speaks = 0; speaks < 2; speaks++) {
+        fleet_init(&fleet, 4, POLICY_MUTUAL);
+        fleet.node[3].status = "";
+        fleet.node[3].mode = "JOINING";
+        fleet.node[3].result = speaks ? POLL_OK : POLL_NO_MBEAN;
+        fleet_rounds(&fleet, 2000);
+        assert_false(fleet_node(&fleet, 3)->member);
+        assert_int_equal(fleet.cluster->n_members, 3);
+        fleet.node[3].status = fleet.node[3].mode = "NORMAL";
+        fleet.node[3].result = POLL_OK;
+        fleet_round(&fleet);
+        assert_true(fleet_node(&fleet, 3)->member);
+        fleet.node[3].generation++;
+        fleet.node[3].status = "";
+        fleet.node[3].mode = "STARTING";
+        fleet.node[3].result = speaks ? POLL_OK : POLL_NO_MBEAN;
+        fleet_rounds(&fleet, 2000);
+        assert_true(fleet_node(&fleet, 3)->member);
+        fleet_done(&fleet);
+    }
+}
+
 static void members_stay_when_nobody_can_say(void **state)
 {
     struct fleet fleet;
@@ -229,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_are_who_is_in_gossip_and_not_joining),
+        cmocka_unit_test(who_has_no_status_yet_is_no_member_unless_it_was_one),
         cmocka_unit_test(members_stay_when_nobody_can_say),
         cmocka_unit_test(a_node_in_no_view_is_forgotten_after_its_documents_went),
         cmocka_unit_test(a_forgotten_node_keeps_its_place_until_cleaned),

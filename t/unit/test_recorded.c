@@ -191,7 +191,7 @@ static void live(const char *version, uint32_t joining)
 static void the_life_of_a_5_0_cluster(void **state)
 {
     (void)state;
-    live("5.0.4", REASON_STATUS);
+    live("5.0.4", REASON_STATUS | REASON_STARTING);
 }
 
 static void the_life_of_a_4_1_cluster(void **state)
