@@ -10,6 +10,7 @@
 #define STEP_US       5000 /* turns closer than this are taken together */
 #define NATIVE_PORT   9042
 #define RETRY_DETAILS 10 /* intervals to wait after a detail poll that failed */
+#define FRESH_PENDING 64 /* new targets are asked at once, but not more at a time */
 
 static int64_t now_us(void)
 {
@@ -242,7 +243,7 @@ void poller_arm(struct poller *poller)
     int64_t soonest = now_us() + STEP_US;
 
     if (poller->n_fresh > 0) {
-        next = 0;
+        next = poller->pending < FRESH_PENDING ? 0 : soonest;
     } else if (poller->cursor < poller->n_targets && turn_us(poller, poller->cursor) < next) {
         next = turn_us(poller, poller->cursor);
         if (next < soonest)
@@ -263,7 +264,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     if (now >= poller->next_tick_us)
         begin_pass(poller, now);
     for (size_t i = 0; i < poller->n_targets && poller->n_fresh > 0; i++)
-        if (poller->targets[i]->fresh)
+        if (poller->targets[i]->fresh && poller->pending < FRESH_PENDING)
             turn(poller, poller->targets[i]);
     while (poller->cursor < poller->n_targets && turn_us(poller, poller->cursor) <= now)
         turn(poller, poller->targets[poller->cursor++]);
