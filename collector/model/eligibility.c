@@ -83,8 +83,8 @@ static bool says_starting(const struct cluster *cluster, const struct node *node
 }
 
 /*
- * Not in the ring yet, as far as is known. A member that starts again stays one, with no STATUS at
- * first.
+ * Not in the ring yet, as far as is known, and for `settle` too while nothing is. A member that
+ * starts again stays one, with no STATUS at first.
  */
 bool node_joining(const struct cluster *cluster, const struct node *node, int64_t now_ms)
 {
@@ -94,7 +94,8 @@ bool node_joining(const struct cluster *cluster, const struct node *node, int64_
         return status_is_joining(status);
     if (knows_mode(cluster, node, now_ms))
         return strcmp(node->view->mode, normal) != 0;
-    return node->gossip.generation > 0;
+    return node->gossip.generation > 0 ||
+           now_ms - node->private.first_seen_ms < cluster->readiness.settle_ms;
 }
 
 uint32_t node_state_reasons(const struct cluster *cluster, const struct node *node, int64_t now_ms)

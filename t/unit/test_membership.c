@@ -41,6 +41,11 @@ static void who_has_no_status_yet_is_no_member_unless_it_was_one(void **state)
         fleet_init(&fleet, 4, POLICY_MUTUAL);
         fleet.node[3].status = "";
         fleet.node[3].mode = "JOINING";
+        fleet.node[3].result = POLL_NO_MBEAN;
+        fleet.detail = false;
+        fleet_round(&fleet);
+        assert_false(fleet_node(&fleet, 3)->member);
+        fleet.detail = true;
         fleet.node[3].result = speaks ? POLL_OK : POLL_NO_MBEAN;
         fleet_rounds(&fleet, 2000);
         assert_false(fleet_node(&fleet, 3)->member);
