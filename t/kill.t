@@ -38,6 +38,9 @@ readiness: { policy = "unanimous"; settle = "0"; rehab = "0"; };
 CONF
 $conf =~ s/%%DIR%%/tempdir()/ge;
 my @command = (root() . '/build/prober-collector', '--config', spew(tempdir() . '/conf', $conf));
+my $collector = start(name => 'collector', command => \@command);
+# Before nginx: a worker that finds no segment looks again a second later.
+wait_for(sub { (Prober::Segment::once(tempdir() . '/segment', 'get', "/healthz/$ip[-1]"))[1] =~ /status=200/ }, 'the first documents');
 my $nginx = nginx(<<'CONF', workers => 2);
 %%GLOBALS%%
 http {
@@ -232,8 +235,6 @@ END { kill 'KILL', map { $_->{pid} } @children if $$ == $parent }
 
 # --- The test itself.
 
-my $collector = start(name => 'collector', command => \@command);
-wait_for(sub { http($nginx->port, "GET /healthz/$ip[-1]")->{status} == 200 }, 'the first answers');
 child(\&change_opinions, 1);
 child(\&read_answers, $_) for 2, 3;
 my ($early, $by_itself) = (0, 0);
