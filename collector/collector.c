@@ -163,11 +163,13 @@ static void log_decisions(const struct decision *decisions, size_t n)
     }
 }
 
-/* Why the opinion of a node counts no more, or that it counts again. Settling is on the way to
- * that, and not told. */
+/* Why the opinion of a node counts no more, or that it counts again, or that it left. Settling is
+ * on the way to that, and not told. */
 static void log_observer(const struct node *node, const char *word)
 {
-    if (node->voter)
+    if (node->gone)
+        log_notice("%s: has left the cluster: status %s", node->text, node->gossip.status);
+    else if (node->voter)
         log_info("%s: its opinion counts", node->text);
     else if (node->last_result > POLL_OK)
         log_info("%s: its opinion does not count: %s, poll: %s%s%s", node->text, word,
@@ -179,6 +181,7 @@ static void log_observer(const struct node *node, const char *word)
 
 static void log_observers(struct collector *collector)
 {
+    static const char gone[] = "gone";
     const struct cluster *cluster = collector->cluster;
 
     if (cluster->n_nodes > collector->n_said) {
@@ -192,7 +195,7 @@ static void log_observers(struct collector *collector)
     }
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         const struct node *node = cluster->sorted[i];
-        const char *word = node->forgotten ? NULL : observer_word(node);
+        const char *word = node->forgotten ? NULL : node->gone ? gone : observer_word(node);
         const char **said = &collector->said[node->index];
 
         if (word == *said || node->ineligible == INELIGIBLE_SETTLING)
