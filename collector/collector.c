@@ -23,6 +23,9 @@
 #define SOON_US    10000
 #define REST_TIMES 20
 
+/* Of decisions made at once so many are logged one by one. */
+#define DECISIONS_TOLD 50
+
 /* A step of the time of day larger than this shows in documents. */
 #define WALL_STEP_MS 2000
 
@@ -35,6 +38,8 @@ struct collector {
     struct publisher publisher;
     sd_event_source *soon; /* judges between rounds; armed by a change */
     int64_t rest_until_us; /* CLOCK_MONOTONIC: no sooner */
+    int64_t judged_ms;     /* CLOCK_BOOTTIME */
+    bool waking;           /* overslept: waits for a pass of polls */
     struct poller_target *targets;
     size_t n_targets;
     const char **said; /* [index of a node] = observer_word() as last logged; n_said long */
@@ -110,6 +115,7 @@ static void follow_membership(struct collector *collector)
     const struct cluster *cluster = collector->cluster;
     struct poller_target *targets;
     size_t n = 0;
+    int r;
 
     if (collector->conf->peers_mode == PEERS_OFF)
         return;
@@ -129,11 +135,15 @@ static void follow_membership(struct collector *collector)
         free(targets);
         return;
     }
+    r = poller_set_targets(collector->poller, targets, n);
+    if (r < 0) {
+        log_error("cannot follow the membership: %s", strerror(-r));
+        free(targets);
+        return;
+    }
     free(collector->targets);
     collector->targets = targets;
     collector->n_targets = n;
-    if (poller_set_targets(collector->poller, targets, n) < 0)
-        log_error("cannot follow the membership: out of memory");
 }
 
 /* Asks for gossip states when the cluster has got a reason to. */
@@ -147,7 +157,9 @@ static void follow_detail(struct collector *collector)
 
 static void log_decisions(const struct decision *decisions, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
+    if (n > DECISIONS_TOLD)
+        log_notice("%zu verdicts changed at once; the first %d:", n, DECISIONS_TOLD);
+    for (size_t i = 0; i < n && i < DECISIONS_TOLD; i++) {
         const struct node *node = decisions[i].node;
         struct text text = {0};
 
@@ -236,11 +248,11 @@ static void notify_ready(struct collector *collector)
     log_info("ready: %s", collector->status.data ? collector->status.data : "");
 }
 
-static int publish(struct collector *collector, bool round)
+static int publish(struct collector *collector, bool round, int64_t at_ms)
 {
     struct render_context context = {
         .cluster = collector->cluster,
-        .now_ms = now_ms(CLOCK_BOOTTIME),
+        .now_ms = at_ms,
         .region_datacenters = collector->conf->region_datacenters,
     };
     int before = collector->publisher.last_error, r;
@@ -274,16 +286,17 @@ static void judge(struct collector *collector, bool round)
 {
     struct cluster *cluster = collector->cluster;
     const struct decision *decisions;
-    int64_t began_us = now_us(), took_us;
+    int64_t began_us = now_us(), at_ms = now_ms(CLOCK_BOOTTIME), took_us;
     size_t n;
 
-    cluster_evaluate(cluster, round, now_ms(CLOCK_BOOTTIME), &decisions, &n);
+    cluster_evaluate(cluster, round, at_ms, &decisions, &n);
     follow_detail(collector);
     log_decisions(decisions, n);
     log_observers(collector);
     seeds_choose(cluster);
-    publish(collector, round);
+    publish(collector, round, at_ms);
     follow_membership(collector);
+    collector->judged_ms = at_ms;
 
     took_us = now_us() - began_us;
     collector->figures.round_us_sum += (uint64_t)took_us;
@@ -292,11 +305,25 @@ static void judge(struct collector *collector, bool round)
     collector->rest_until_us = began_us + took_us * (1 + REST_TIMES);
 }
 
+/*
+ * This process did not run for longer than a view counts (a paused VM, a stopped process): every
+ * view has aged without the nodes' doing. As at the start, nothing is judged before a pass of polls
+ * has ended; meanwhile what is published ages.
+ */
+static bool overslept(const struct collector *collector)
+{
+    return now_ms(CLOCK_BOOTTIME) - collector->judged_ms >
+           collector->conf->view_ttl_ms + collector->conf->interval_ms;
+}
+
 static int on_soon(sd_event_source *source, uint64_t usec, void *userdata)
 {
+    struct collector *collector = userdata;
+
     (void)source;
     (void)usec;
-    judge(userdata, false);
+    if (!collector->waking && !overslept(collector))
+        judge(collector, false);
     return 0;
 }
 
@@ -347,6 +374,13 @@ static void on_round(void *userdata)
 
     if (!collector->ready && !poller_first_pass_done(collector->poller))
         return;
+    if (collector->ready && !collector->waking && overslept(collector)) {
+        log_warning("did not run for %lld ms; asking everybody anew",
+                    (long long)(now_ms(CLOCK_BOOTTIME) - collector->judged_ms));
+        collector->waking = true;
+        return;
+    }
+    collector->waking = false;
     judge(collector, true);
     notify_status(collector);
     notify_ready(collector);
@@ -458,6 +492,7 @@ int collector_new(sd_event *event, struct conf *conf, struct collector **ret)
 
 int collector_reload(struct collector *collector, struct conf *conf)
 {
+    bool local_changed = strcmp(conf->local_source, collector->conf->local_source) != 0;
     struct poller *poller;
     int r;
 
@@ -483,10 +518,17 @@ int collector_reload(struct collector *collector, struct conf *conf)
     collector->targets = NULL;
     collector->n_targets = 0;
     cluster_set_readiness(collector->cluster, &conf->readiness);
+    cluster_unfix(collector->cluster, local_changed);
     add_static_peers(collector);
     follow_membership(collector);
+    collector->publisher.published = false; /* documents depend on the configuration, too */
     collector->figures.reloads++;
     return 0;
+}
+
+bool collector_is_ready(const struct collector *collector)
+{
+    return collector->ready;
 }
 
 void collector_reload_refused(struct collector *collector)

@@ -391,6 +391,15 @@ int prober_segment_writer_check(struct prober_segment_writer *writer)
     return build_file(writer);
 }
 
+bool prober_segment_writer_keep(struct prober_segment_writer *writer, const char *key,
+                                size_t key_len)
+{
+    struct prober_segment_entry *entry = own_entry(writer, key, key_len);
+    struct prober_document document;
+
+    return entry != NULL && prober_segment_file_document(&writer->file, entry, &document);
+}
+
 void prober_segment_writer_remove_inherited(struct prober_segment_writer *writer)
 {
     for (size_t i = 0; i < writer->inherited; i++) {

@@ -72,6 +72,10 @@ int prober_segment_writer_commit(struct prober_segment_writer *writer);
  */
 int prober_segment_writer_check(struct prober_segment_writer *writer);
 
+/* A document that was taken over stays as it is, ageing. False: there is none under `key`. */
+bool prober_segment_writer_keep(struct prober_segment_writer *writer, const char *key,
+                                size_t key_len);
+
 /* Removes the documents that were taken over and neither put nor touched since. */
 void prober_segment_writer_remove_inherited(struct prober_segment_writer *writer);
 

@@ -210,6 +210,13 @@ void cluster_recall(struct cluster *cluster, const struct prober_addr *address);
  * never forgotten. */
 struct node *cluster_add(struct cluster *cluster, const struct prober_addr *address);
 
+/*
+ * The configuration changed: addresses that were added by cluster_add() are kept no longer than
+ * gossip has them (add those again that are still configured). `local`: the local source is another
+ * one, and who it is is not known.
+ */
+void cluster_unfix(struct cluster *cluster, bool local);
+
 /* NULL = unknown. */
 struct node *cluster_find(const struct cluster *cluster, const struct prober_addr *address);
 

@@ -16,7 +16,10 @@ struct evaluation {
 
 static void update_gone(struct evaluation *evaluation, struct node *node)
 {
-    bool gone = status_is_gone(node->gossip.status);
+    /* What a node fresh and in mode NORMAL says of itself beats what somebody else has of it. */
+    bool alive = node_view_fresh(evaluation->cluster, node, evaluation->now_ms) &&
+                 strcmp(node->view->mode, "NORMAL") == 0;
+    bool gone = status_is_gone(node->gossip.status) && !alive;
 
     if (gone == node->gone)
         return;

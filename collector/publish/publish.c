@@ -159,6 +159,30 @@ static void publish_unknown(struct batch *batch)
     touch(batch, "/nodes/*", batch->observed_at_ms);
 }
 
+static bool knows_seeds(const struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->n_sorted; i++)
+        if (cluster->sorted[i]->seed)
+            return true;
+    return false;
+}
+
+/* A list that an earlier collector published outlives a start in which nobody can be chosen yet: it
+ * ages. */
+static void publish_seeds(struct batch *batch)
+{
+    static const char *const keys[] = {"/localseeds", "/seeds"};
+
+    render_local_seeds(fresh(batch), batch->context);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (!knows_seeds(batch->context->cluster) &&
+            prober_segment_writer_keep(batch->publisher->writer, keys[i], strlen(keys[i])))
+            continue;
+        put(batch, keys[i], 200, 0, json);
+        touch(batch, keys[i], batch->observed_at_ms);
+    }
+}
+
 static void publish_cluster(struct batch *batch)
 {
     if (!batch->turned_only) {
@@ -168,18 +192,18 @@ static void publish_cluster(struct batch *batch)
     render_ready_local_dcs(fresh(batch), batch->context);
     put(batch, "/readylocaldcs", 200, 0, json);
     put(batch, "/region-ready", 200, 0, json);
-    render_local_seeds(fresh(batch), batch->context);
-    put(batch, "/localseeds", 200, 0, json);
-    put(batch, "/seeds", 200, 0, json);
+    publish_seeds(batch);
     render_dcs(fresh(batch), batch->context);
     put(batch, "/dcs", 200, 0, json);
 }
 
 static void touch_cluster(struct batch *batch)
 {
-    static const char *const keys[] = {"/nodes",      "/readylocaldcs", "/region-ready",
-                                       "/localseeds", "/seeds",         "/dcs"};
+    static const char *const keys[] = {"/nodes", "/readylocaldcs", "/region-ready", "/dcs"};
+    static const char *const seeds[] = {"/localseeds", "/seeds"};
 
+    for (size_t i = 0; i < 2 && knows_seeds(batch->context->cluster); i++)
+        touch(batch, seeds[i], batch->observed_at_ms);
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         touch(batch, keys[i], batch->observed_at_ms);
 }

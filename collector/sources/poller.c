@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "poller_private.h"
@@ -76,20 +77,26 @@ static void check_round(struct poller *poller)
 static void learn_local(struct poller *poller, const struct view *view)
 {
     static const struct prober_addr any = {.bytes = {[10] = 0xff, [11] = 0xff}}; /* 0.0.0.0 */
+    const struct gossip_state *found = NULL;
 
     if (view->host_id[0] == '\0')
         return;
     for (size_t i = 0; i < view->n_states; i++) {
         const struct gossip_state *state = &view->states[i];
-        bool own =
-            prober_addr_is_unset(&state->native) || prober_addr_compare(&state->native, &any) == 0;
 
-        if (strcmp(state->host_id, view->host_id) != 0)
-            continue;
+        /* After a change of its address gossip may have it twice: the later life is it. */
+        if (strcasecmp(state->host_id, view->host_id) == 0 &&
+            (!found || state->generation > found->generation))
+            found = state;
+    }
+    if (found) {
+        bool own =
+            prober_addr_is_unset(&found->native) || prober_addr_compare(&found->native, &any) == 0;
+
         memcpy(poller->local_host_id, view->host_id, HOST_ID_LEN);
-        poller->local_address = state->endpoint;
-        poller->native = own ? state->endpoint : state->native;
-        poller->native_port = state->native_port ? state->native_port : NATIVE_PORT;
+        poller->local_address = found->endpoint;
+        poller->native = own ? found->endpoint : found->native;
+        poller->native_port = found->native_port ? found->native_port : NATIVE_PORT;
         return;
     }
     /* Another node than before, and not known yet which. */
