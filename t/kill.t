@@ -37,7 +37,7 @@ poll: { interval = "200ms"; timeout = "1s"; view_ttl = "3s"; };
 readiness: { policy = "unanimous"; settle = "0"; rehab = "0"; };
 CONF
 $conf =~ s/%%DIR%%/tempdir()/ge;
-my @command = (root() . '/build/prober-collector', '--config', spew(tempdir() . '/conf', $conf));
+my @command = ($ENV{PROBER_COLLECTOR} // root() . '/build/prober-collector', '--config', spew(tempdir() . '/conf', $conf));
 my $collector = start(name => 'collector', command => \@command);
 # Before nginx: a worker that finds no segment looks again a second later.
 wait_for(sub { (Prober::Segment::once(tempdir() . '/segment', 'get', "/healthz/$ip[-1]"))[1] =~ /status=200/ }, 'the first documents');
