@@ -9,12 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "log.h"
 #include "model/region.h"
 #include "model/seeds.h"
 #include "prober_segment_writer.h"
 #include "publish/publish.h"
-#include "publish/words.h"
 #include "sources/poller.h"
 
 /* Changes that come together are judged together; and after a judgement between rounds comes a rest
@@ -22,9 +22,6 @@
  */
 #define SOON_US    10000
 #define REST_TIMES 20
-
-/* Of decisions made at once so many are logged one by one. */
-#define DECISIONS_TOLD 50
 
 /* A step of the time of day larger than this shows in documents. */
 #define WALL_STEP_MS 2000
@@ -42,9 +39,7 @@ struct collector {
     bool waking;           /* overslept: waits for a pass of polls */
     struct poller_target *targets;
     size_t n_targets;
-    const char **said; /* [index of a node] = observer_word() as last logged; n_said long */
-    size_t n_said;
-    struct text status; /* last STATUS= line */
+    struct journal journal;
     int64_t wall_offset_ms;
     bool ready;           /* READY=1 was sent */
     uint64_t watchdog_us; /* 0 = nobody watches */
@@ -155,89 +150,6 @@ static void follow_detail(struct collector *collector)
     poller_want_detail(collector->poller);
 }
 
-static void log_decisions(const struct decision *decisions, size_t n)
-{
-    if (n > DECISIONS_TOLD)
-        log_notice("%zu verdicts changed at once; the first %d:", n, DECISIONS_TOLD);
-    for (size_t i = 0; i < n && i < DECISIONS_TOLD; i++) {
-        const struct node *node = decisions[i].node;
-        struct text text = {0};
-
-        text_printf(&text, "%s: %s -> %s", node->text, readiness_word(decisions[i].before),
-                    readiness_word(node->verdict.readiness));
-        if (node->verdict.reasons) {
-            text_puts(&text, ": ");
-            words_add_reasons(&text, node);
-        }
-        if (!text.failed)
-            log_notice("%.*s", (int)text.len, text.data);
-        text_free(&text);
-    }
-}
-
-/* Why the opinion of a node counts no more, or that it counts again, or that it left. Settling is
- * on the way to that, and not told. */
-static void log_observer(const struct node *node, const char *word)
-{
-    if (node->gone)
-        log_notice("%s: has left the cluster: status %s", node->text, node->gossip.status);
-    else if (node->voter)
-        log_info("%s: its opinion counts", node->text);
-    else if (node->last_result > POLL_OK)
-        log_info("%s: its opinion does not count: %s, poll: %s%s%s", node->text, word,
-                 poll_result_word(node->last_result), *node->last_detail ? ": " : "",
-                 node->last_detail);
-    else
-        log_info("%s: its opinion does not count: %s", node->text, word);
-}
-
-static void log_observers(struct collector *collector)
-{
-    static const char gone[] = "gone";
-    const struct cluster *cluster = collector->cluster;
-
-    if (cluster->n_nodes > collector->n_said) {
-        const char **said = reallocarray(collector->said, cluster->n_nodes, sizeof(*said));
-
-        if (!said)
-            return;
-        memset(said + collector->n_said, 0, (cluster->n_nodes - collector->n_said) * sizeof(*said));
-        collector->said = said;
-        collector->n_said = cluster->n_nodes;
-    }
-    for (size_t i = 0; i < cluster->n_sorted; i++) {
-        const struct node *node = cluster->sorted[i];
-        const char *word = node->forgotten ? NULL : node->gone ? gone : observer_word(node);
-        const char **said = &collector->said[node->index];
-
-        if (word == *said || node->ineligible == INELIGIBLE_SETTLING)
-            continue;
-        /* At the start only what is out of order is news. */
-        if (word && (*said || !node->voter))
-            log_observer(node, word);
-        *said = word;
-    }
-}
-
-/* STATUS= for systemctl status, when it changed. */
-static void notify_status(struct collector *collector)
-{
-    struct text status = {0};
-
-    words_add_status(&status, collector->cluster);
-    if (collector->publisher.last_error)
-        text_printf(&status, "; cannot publish: %s", strerror(-collector->publisher.last_error));
-    text_add(&status, "", 1);
-    if (status.failed ||
-        (collector->status.data && strcmp(status.data, collector->status.data) == 0)) {
-        text_free(&status);
-        return;
-    }
-    sd_notifyf(0, "STATUS=%s", status.data);
-    text_free(&collector->status);
-    collector->status = status;
-}
-
 /* The first complete round: from here on documents are ours. */
 static void notify_ready(struct collector *collector)
 {
@@ -245,7 +157,7 @@ static void notify_ready(struct collector *collector)
         return;
     collector->ready = true;
     sd_notify(0, "READY=1");
-    log_info("ready: %s", collector->status.data ? collector->status.data : "");
+    log_info("ready: %s", collector->journal.status.data ? collector->journal.status.data : "");
 }
 
 static int publish(struct collector *collector, bool round, int64_t at_ms)
@@ -291,8 +203,8 @@ static void judge(struct collector *collector, bool round)
 
     cluster_evaluate(cluster, round, at_ms, &decisions, &n);
     follow_detail(collector);
-    log_decisions(decisions, n);
-    log_observers(collector);
+    journal_decisions(decisions, n);
+    journal_observers(&collector->journal, cluster);
     seeds_choose(cluster);
     publish(collector, round, at_ms);
     follow_membership(collector);
@@ -382,7 +294,7 @@ static void on_round(void *userdata)
     }
     collector->waking = false;
     judge(collector, true);
-    notify_status(collector);
+    journal_status(&collector->journal, collector->cluster, collector->publisher.last_error);
     notify_ready(collector);
     feed_watchdog(collector);
 }
@@ -546,8 +458,7 @@ struct collector *collector_free(struct collector *collector)
     publisher_free(&collector->publisher);
     prober_segment_writer_close(collector->writer);
     free(collector->targets);
-    free(collector->said);
-    text_free(&collector->status);
+    journal_free(&collector->journal);
     conf_free(collector->conf);
     sd_event_unref(collector->event);
     free(collector);

@@ -16,10 +16,7 @@ struct evaluation {
 
 static void update_gone(struct evaluation *evaluation, struct node *node)
 {
-    /* What a node fresh and in mode NORMAL says of itself beats what somebody else has of it. */
-    bool alive = node_view_fresh(evaluation->cluster, node, evaluation->now_ms) &&
-                 strcmp(node->view->mode, "NORMAL") == 0;
-    bool gone = status_is_gone(node->gossip.status) && !alive;
+    bool gone = status_is_gone(node->gossip.status);
 
     if (gone == node->gone)
         return;
