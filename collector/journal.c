@@ -46,7 +46,7 @@ static void log_observer(const struct node *node, const char *word)
         log_info("%s: its opinion does not count: %s", node->text, word);
 }
 
-static void log_observers(struct collector *collector)
+void journal_observers(struct journal *journal, const struct cluster *cluster)
 {
     static const char gone[] = "gone";
     const struct cluster *cluster = journal->cluster;
