@@ -49,7 +49,6 @@ static void log_observer(const struct node *node, const char *word)
 void journal_observers(struct journal *journal, const struct cluster *cluster)
 {
     static const char gone[] = "gone";
-    const struct cluster *cluster = journal->cluster;
 
     if (cluster->n_nodes > journal->n_said) {
         const char **said = reallocarray(journal->said, cluster->n_nodes, sizeof(*said));
