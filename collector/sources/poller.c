@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #define NATIVE_PORT   9042
 #define RETRY_DETAILS 10 /* intervals to wait after a detail poll that failed */
 #define FRESH_PENDING 64 /* new targets are asked at once, but not more at a time */
+#define TRIM_US       10000000
 
 static int64_t now_us(void)
 {
@@ -226,8 +228,18 @@ static int64_t turn_us(const struct poller *poller, size_t i)
     return poller->pass_began_us + window * (int64_t)i / (int64_t)poller->n_targets;
 }
 
+/* The holes that a burst of large answers leaves in the heap go back to the system. */
+static void trim(struct poller *poller, int64_t now)
+{
+    if (now < poller->trim_due_us)
+        return;
+    malloc_trim(0);
+    poller->trim_due_us = now + TRIM_US;
+}
+
 static void begin_pass(struct poller *poller, int64_t now)
 {
+    trim(poller, now);
     if (poller->pass > 0 && !poller->round_done) {
         poller->round_done = true;
         poller->handlers.round(poller->handlers.userdata);
