@@ -84,8 +84,9 @@ struct node_private {
     int64_t state_since_ms;  /* observed_at_ms of the view that changed mode, native transport or
                                 gossip last */
     int64_t own_detail_ms;   /* observed_at_ms of its last view with its own gossip state in it */
-    int64_t no_mbean_ms;     /* began_ms of the last poll that found no MBeans; 0 = never */
     int64_t gone_generation; /* generation known when its process was found gone */
+    bool starting;           /* a poll found no MBeans, and none has found any since */
+    int64_t old_generation;  /* generation known by then */
     int64_t change_ms[3];    /* last changes of the published readiness, oldest first; 0 = none */
     /* What the bodies show of it as an observer. */
     bool shown_known, shown_fresh;

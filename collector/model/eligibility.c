@@ -72,17 +72,6 @@ static bool status_contradicts(const struct cluster *cluster, const struct node 
 }
 
 /*
- * Its agent answers, and Cassandra is not there: that is the node's own word too, newer than its
- * last view, and holds for as long. A node that crashed and starts again at once is seen UP all the
- * while, and 5.0 has no MBean that could say STARTING or JOINING.
- */
-static bool says_starting(const struct cluster *cluster, const struct node *node, int64_t now_ms)
-{
-    return node->private.no_mbean_ms > node->observed_at_ms &&
-           now_ms - node->private.no_mbean_ms <= cluster->readiness.view_ttl_ms;
-}
-
-/*
  * Not in the ring yet, as far as is known, and for `settle` too while nothing is. A member that
  * starts again stays one, with no STATUS at first.
  */
@@ -108,7 +97,7 @@ uint32_t node_state_reasons(const struct cluster *cluster, const struct node *no
         return REASON_GONE;
     if (node->process_gone)
         reasons |= REASON_PROCESS_GONE;
-    if (says_starting(cluster, node, now_ms))
+    if (node->private.starting)
         reasons |= REASON_STARTING;
     if (knows_mode(cluster, node, now_ms)) {
         const char *status = node_status(cluster, node, now_ms);

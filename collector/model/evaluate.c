@@ -48,6 +48,8 @@ static void update_process(struct node *node)
 {
     if (node->process_gone && node->gossip.generation > node->private.gone_generation)
         node->process_gone = false;
+    if (node->private.starting && node->gossip.generation > node->private.old_generation)
+        node->private.starting = false;
 }
 
 static void update_shown(struct evaluation *evaluation, struct node *node)

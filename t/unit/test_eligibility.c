@@ -181,6 +181,7 @@ static void a_node_without_mbeans_is_not_ready_whatever_gossip_says(void **state
 
     (void)state;
     fleet_init(&fleet, 3, POLICY_MUTUAL);
+    fleet.cluster->readiness.rehab_ms = 0;
     fleet_round(&fleet);
     assert_verdicts(&fleet, "rrr");
     fleet.node[2].result = POLL_NO_MBEAN;
@@ -189,14 +190,17 @@ static void a_node_without_mbeans_is_not_ready_whatever_gossip_says(void **state
     assert_int_equal(fleet_reasons(&fleet, 2), REASON_STARTING);
     assert_int_equal(fleet_node(&fleet, 2)->ineligible, INELIGIBLE_STATE);
     assert_true(fleet_node(&fleet, 2)->member);
-    /* Polls that bring nothing do not contradict it, while it is as fresh as a view has to be. */
+    /* A start that is slow makes polls time out. */
     fleet.node[2].result = POLL_TIMEOUT;
-    fleet_rounds(&fleet, 2500);
+    fleet_rounds(&fleet, 60000);
     assert_verdicts(&fleet, "rr.");
-    fleet_rounds(&fleet, 1000);
+    assert_int_equal(fleet_reasons(&fleet, 2), REASON_STARTING);
+    /* Gossip of the process that has started is news, as long as the node says nothing else. */
+    fleet.node[2].generation++;
+    fleet_round(&fleet);
     assert_verdicts(&fleet, "rrr");
     fleet.node[2].result = POLL_NO_MBEAN;
-    fleet_rounds(&fleet, 60000);
+    fleet_rounds(&fleet, 2000);
     assert_verdicts(&fleet, "rr.");
     fleet.node[2].result = POLL_OK;
     fleet_round(&fleet);
