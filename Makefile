@@ -4,7 +4,7 @@
 #   make check      unit tests plain and under ASan+UBSan and TSan, the *.t tests, a short fuzz run
 #   make unit|prove|fuzz-smoke   its parts
 #   make bench      ratios measured side by side        make soak   what takes longer than CI may
-#   make format     clang-format in place               make clean
+#   make install    into the distribution's directories  make format, make clean
 #
 # SAN=asan or SAN=tsan builds the C programs with a sanitizer into build/asan or build/tsan.
 
@@ -106,10 +106,22 @@ bench: all tools
 soak: all test-programs
 	t/soak
 
+# The distribution's directories; DESTDIR= for packages. An existing configuration stays.
+NGX_MODULES := $(DESTDIR)/usr/lib/nginx/modules
+install: all
+	install -D build/prober-collector $(DESTDIR)/usr/sbin/prober-collector
+	install -D -m 644 build/ngx_http_prober_module.so $(NGX_MODULES)/ngx_http_prober_module.so.new
+	mv $(NGX_MODULES)/ngx_http_prober_module.so.new $(NGX_MODULES)/ngx_http_prober_module.so
+	install -D -m 644 systemd/prober-collector.service $(DESTDIR)/lib/systemd/system/prober-collector.service
+	install -D -m 644 systemd/cassandra-prober.sysusers $(DESTDIR)/usr/lib/sysusers.d/cassandra-prober.conf
+	install -D -m 644 README.md $(DESTDIR)/usr/share/doc/cassandra-prober/README.md
+	test -e $(DESTDIR)/etc/cassandra-prober/collector.conf || \
+	    install -D -m 644 packaging/collector.conf $(DESTDIR)/etc/cassandra-prober/collector.conf
+
 format:
 	clang-format -i shared/*.[ch] ngx_prober_module/*.[ch] collector/*.[ch] collector/*/*.[ch] t/*/*.[ch]
 clean:
 	rm -rf build/obj build/asan build/tsan build/unit build/tools build/fuzz build/nginx build/*.a build/*.so \
 	    build/prober-collector
 
-.PHONY: all tools test-programs unit-programs fuzz-programs check unit fuzz-smoke bench soak format clean
+.PHONY: all tools test-programs unit-programs fuzz-programs check unit fuzz-smoke bench soak install format clean

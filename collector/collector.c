@@ -9,16 +9,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "log.h"
 #include "model/region.h"
 #include "model/seeds.h"
 #include "prober_segment_writer.h"
 #include "publish/publish.h"
-#include "publish/words.h"
 #include "sources/poller.h"
 
-/* Changes that come together are judged together. */
-#define SOON_US 10000
+/* Changes that come together are judged together; and after a judgement between rounds comes a rest
+ * of so many times what it took, so that a large cluster in turmoil costs no more than that share.
+ */
+#define SOON_US    10000
+#define REST_TIMES 20
 
 /* A step of the time of day larger than this shows in documents. */
 #define WALL_STEP_MS 2000
@@ -31,9 +34,12 @@ struct collector {
     struct prober_segment_writer *writer;
     struct publisher publisher;
     sd_event_source *soon; /* judges between rounds; armed by a change */
+    int64_t rest_until_us; /* CLOCK_MONOTONIC: no sooner */
+    int64_t judged_ms;     /* CLOCK_BOOTTIME */
+    bool waking;           /* overslept: waits for a pass of polls */
     struct poller_target *targets;
     size_t n_targets;
-    struct text status; /* last STATUS= line */
+    struct journal journal;
     int64_t wall_offset_ms;
     bool ready;           /* READY=1 was sent */
     uint64_t watchdog_us; /* 0 = nobody watches */
@@ -104,6 +110,7 @@ static void follow_membership(struct collector *collector)
     const struct cluster *cluster = collector->cluster;
     struct poller_target *targets;
     size_t n = 0;
+    int r;
 
     if (collector->conf->peers_mode == PEERS_OFF)
         return;
@@ -123,48 +130,24 @@ static void follow_membership(struct collector *collector)
         free(targets);
         return;
     }
+    r = poller_set_targets(collector->poller, targets, n);
+    if (r < 0) {
+        log_error("cannot follow the membership: %s", strerror(-r));
+        free(targets);
+        return;
+    }
     free(collector->targets);
     collector->targets = targets;
     collector->n_targets = n;
-    if (poller_set_targets(collector->poller, targets, n) < 0)
-        log_error("cannot follow the membership: out of memory");
 }
 
-static void log_decisions(const struct decision *decisions, size_t n)
+/* Asks for gossip states when the cluster has got a reason to. */
+static void follow_detail(struct collector *collector)
 {
-    for (size_t i = 0; i < n; i++) {
-        const struct node *node = decisions[i].node;
-        struct text text = {0};
-
-        text_printf(&text, "%s: %s -> %s", node->text, readiness_word(decisions[i].before),
-                    readiness_word(node->verdict.readiness));
-        if (node->verdict.reasons) {
-            text_puts(&text, ": ");
-            words_add_reasons(&text, node);
-        }
-        if (!text.failed)
-            log_notice("%.*s", (int)text.len, text.data);
-        text_free(&text);
-    }
-}
-
-/* STATUS= for systemctl status, when it changed. */
-static void notify_status(struct collector *collector)
-{
-    struct text status = {0};
-
-    words_add_status(&status, collector->cluster);
-    if (collector->publisher.last_error)
-        text_printf(&status, "; cannot publish: %s", strerror(-collector->publisher.last_error));
-    text_add(&status, "", 1);
-    if (status.failed ||
-        (collector->status.data && strcmp(status.data, collector->status.data) == 0)) {
-        text_free(&status);
+    if (!collector->cluster->wants_detail)
         return;
-    }
-    sd_notifyf(0, "STATUS=%s", status.data);
-    text_free(&collector->status);
-    collector->status = status;
+    collector->cluster->wants_detail = false;
+    poller_want_detail(collector->poller);
 }
 
 /* The first complete round: from here on documents are ours. */
@@ -174,14 +157,14 @@ static void notify_ready(struct collector *collector)
         return;
     collector->ready = true;
     sd_notify(0, "READY=1");
-    log_info("ready: %s", collector->status.data ? collector->status.data : "");
+    log_info("ready: %s", collector->journal.status.data ? collector->journal.status.data : "");
 }
 
-static int publish(struct collector *collector, bool round)
+static int publish(struct collector *collector, bool round, int64_t at_ms)
 {
     struct render_context context = {
         .cluster = collector->cluster,
-        .now_ms = now_ms(CLOCK_BOOTTIME),
+        .now_ms = at_ms,
         .region_datacenters = collector->conf->region_datacenters,
     };
     int before = collector->publisher.last_error, r;
@@ -196,6 +179,12 @@ static int publish(struct collector *collector, bool round)
     render_done(&context);
     if (r == 0)
         cluster_clean(collector->cluster);
+    if (r == -EBUSY) {
+        log_error("%s: another collector has the segment now; ending",
+                  collector->conf->segment_path);
+        sd_event_exit(collector->event, r);
+        return r;
+    }
     if (r < 0 && r != before)
         log_error("cannot publish to %s: %s; what was published ages",
                   collector->conf->segment_path, strerror(-r));
@@ -209,37 +198,57 @@ static void judge(struct collector *collector, bool round)
 {
     struct cluster *cluster = collector->cluster;
     const struct decision *decisions;
-    int64_t began_us = now_us(), took_us;
+    int64_t began_us = now_us(), at_ms = now_ms(CLOCK_BOOTTIME), took_us;
     size_t n;
 
-    cluster_evaluate(cluster, round, now_ms(CLOCK_BOOTTIME), &decisions, &n);
-    log_decisions(decisions, n);
+    cluster_evaluate(cluster, round, at_ms, &decisions, &n);
+    follow_detail(collector);
+    journal_decisions(decisions, n);
+    journal_observers(&collector->journal, cluster);
     seeds_choose(cluster);
-    publish(collector, round);
+    publish(collector, round, at_ms);
     follow_membership(collector);
+    collector->judged_ms = at_ms;
 
     took_us = now_us() - began_us;
     collector->figures.round_us_sum += (uint64_t)took_us;
     if ((uint64_t)took_us > collector->figures.round_us_max)
         collector->figures.round_us_max = (uint64_t)took_us;
+    collector->rest_until_us = began_us + took_us * (1 + REST_TIMES);
+}
+
+/*
+ * This process did not run for longer than a view counts (a paused VM, a stopped process): every
+ * view has aged without the nodes' doing. As at the start, nothing is judged before a pass of polls
+ * has ended; meanwhile what is published ages.
+ */
+static bool overslept(const struct collector *collector)
+{
+    return now_ms(CLOCK_BOOTTIME) - collector->judged_ms >
+           collector->conf->view_ttl_ms + collector->conf->interval_ms;
 }
 
 static int on_soon(sd_event_source *source, uint64_t usec, void *userdata)
 {
+    struct collector *collector = userdata;
+
     (void)source;
     (void)usec;
-    judge(userdata, false);
+    if (!collector->waking && !overslept(collector))
+        judge(collector, false);
     return 0;
 }
 
 static void judge_soon(struct collector *collector)
 {
     int enabled = SD_EVENT_OFF;
+    int64_t rest_us = collector->rest_until_us - now_us();
 
     sd_event_source_get_enabled(collector->soon, &enabled);
     if (enabled != SD_EVENT_OFF)
         return;
-    sd_event_source_set_time_relative(collector->soon, SOON_US);
+    sd_event_source_set_time_relative(collector->soon,
+                                      (uint64_t)(rest_us > SOON_US ? rest_us : SOON_US));
     sd_event_source_set_enabled(collector->soon, SD_EVENT_ONESHOT);
 }
 
@@ -249,10 +258,7 @@ static void on_done(struct observation *observation, void *userdata)
 
     if (!cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME)))
         return;
-    if (collector->cluster->wants_detail) {
-        collector->cluster->wants_detail = false;
-        poller_want_detail(collector->poller);
-    }
+    follow_detail(collector);
     if (collector->ready)
         judge_soon(collector);
     else
@@ -280,8 +286,15 @@ static void on_round(void *userdata)
 
     if (!collector->ready && !poller_first_pass_done(collector->poller))
         return;
+    if (collector->ready && !collector->waking && overslept(collector)) {
+        log_warning("did not run for %lld ms; asking everybody anew",
+                    (long long)(now_ms(CLOCK_BOOTTIME) - collector->judged_ms));
+        collector->waking = true;
+        return;
+    }
+    collector->waking = false;
     judge(collector, true);
-    notify_status(collector);
+    journal_status(&collector->journal, collector->cluster, collector->publisher.last_error);
     notify_ready(collector);
     feed_watchdog(collector);
 }
@@ -320,11 +333,23 @@ static int open_segment(struct collector *collector)
     if (r == -EBUSY)
         log_error("%s: another collector is running (it holds %s.lock)", path, path);
     else if (r < 0)
-        log_error("%s: cannot open the segment: %s", path, strerror(-r));
+        log_error("cannot open %s or %s.lock: %s", path, path, strerror(-r));
     else if (prober_segment_writer_took_over(collector->writer))
         log_info("%s: taken over with %zu documents", path,
                  prober_segment_writer_documents(collector->writer));
     return r;
+}
+
+/* /healthz/IP in the segment: IP was a node when the collector before this one published. */
+static void recall_node(const char *key, size_t key_len, void *userdata)
+{
+    static const char prefix[] = "/healthz/";
+    const size_t len = sizeof(prefix) - 1;
+    struct prober_addr address;
+
+    if (key_len > len && memcmp(key, prefix, len) == 0 &&
+        prober_addr_parse(key + len, key_len - len, &address) == 0)
+        cluster_recall(userdata, &address);
 }
 
 static int start(struct collector *collector)
@@ -336,7 +361,10 @@ static int start(struct collector *collector)
     if (!collector->cluster)
         return -ENOMEM;
     add_static_peers(collector);
-    r = sd_event_add_time(collector->event, &collector->soon, CLOCK_MONOTONIC, 0, 0, on_soon,
+    /* So that the others are asked at once, also while the local node is down. */
+    if (collector->conf->peers_mode == PEERS_DIRECT)
+        prober_segment_writer_each(collector->writer, recall_node, collector->cluster);
+    r = sd_event_add_time(collector->event, &collector->soon, CLOCK_MONOTONIC, 0, 1000, on_soon,
                           collector);
     if (r < 0)
         return r;
@@ -377,6 +405,7 @@ int collector_new(sd_event *event, struct conf *conf, struct collector **ret)
 
 int collector_reload(struct collector *collector, struct conf *conf)
 {
+    bool local_changed = strcmp(conf->local_source, collector->conf->local_source) != 0;
     struct poller *poller;
     int r;
 
@@ -402,10 +431,17 @@ int collector_reload(struct collector *collector, struct conf *conf)
     collector->targets = NULL;
     collector->n_targets = 0;
     cluster_set_readiness(collector->cluster, &conf->readiness);
+    cluster_unfix(collector->cluster, local_changed);
     add_static_peers(collector);
     follow_membership(collector);
+    collector->publisher.published = false; /* documents depend on the configuration, too */
     collector->figures.reloads++;
     return 0;
+}
+
+bool collector_is_ready(const struct collector *collector)
+{
+    return collector->ready;
 }
 
 void collector_reload_refused(struct collector *collector)
@@ -423,7 +459,7 @@ struct collector *collector_free(struct collector *collector)
     publisher_free(&collector->publisher);
     prober_segment_writer_close(collector->writer);
     free(collector->targets);
-    text_free(&collector->status);
+    journal_free(&collector->journal);
     conf_free(collector->conf);
     sd_event_unref(collector->event);
     free(collector);

@@ -21,6 +21,9 @@ int collector_new(sd_event *event, struct conf *conf, struct collector **ret);
  * logged. */
 int collector_reload(struct collector *collector, struct conf *conf);
 
+/* The first complete round has been published. */
+bool collector_is_ready(const struct collector *collector);
+
 /* A reload was refused before it came here (a bad file): counted in /metrics. */
 void collector_reload_refused(struct collector *collector);
 

@@ -1,10 +1,12 @@
 #include "conf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf_values.h"
@@ -126,8 +128,10 @@ static void check_together(struct conf_loader *loader)
     if (conf->view_ttl_ms < conf->interval_ms)
         conf_wrong(loader, 0,
                    "poll.view_ttl is shorter than poll.interval: no view would ever count");
-    if (*conf->local_source == '\0' && conf->n_peers_static == 0)
-        conf_wrong(loader, 0, "nobody to poll: local.source is \"\" and peers.static is empty");
+    if (*conf->local_source == '\0' && (conf->n_peers_static == 0 || conf->peers_mode == PEERS_OFF))
+        conf_wrong(loader, 0,
+                   "nobody to poll: local.source is \"\" and peers.static is empty or peers.mode "
+                   "\"off\"");
     if (*conf->local_user && *conf->local_password_file == '\0' && credentials) {
         char path[PATH_MAX];
 
@@ -173,10 +177,25 @@ static struct conf *conf_default(void)
     return conf;
 }
 
+/* The parser ends the process at a read error, and a FIFO would hold it up: regular files only. */
+static FILE *open_regular(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return fdopen(fd, "r");
+    close(fd);
+    errno = EINVAL;
+    return NULL;
+}
+
 int conf_load(const char *path, conf_error error, void *userdata, struct conf **ret)
 {
     struct conf_loader loader = {.path = path, .error = error, .userdata = userdata};
-    FILE *file = fopen(path, "re");
+    FILE *file = open_regular(path);
     config_t config;
 
     if (!file) {

@@ -9,7 +9,8 @@
 
 #include "sources/poller.h"
 
-#define PASSWORD_MAX 4096 /* bytes of a password file that are read */
+#define DURATION_MAX_MS (INT64_C(366) * 86400000) /* longer ones are slips of the pen */
+#define PASSWORD_MAX    4096                      /* bytes of a password file that are read */
 
 void conf_wrong(struct conf_loader *loader, int line, const char *format, ...)
 {
@@ -44,7 +45,11 @@ static const char *value_of(const config_setting_t *setting, char buf[128])
 {
     switch (config_setting_type(setting)) {
     case CONFIG_TYPE_STRING:
-        snprintf(buf, 128, "\"%.100s\"", config_setting_get_string(setting));
+        /* A URL with a password in it is not for the journal. */
+        if (strchr(config_setting_get_string(setting), '@'))
+            snprintf(buf, 128, "a string with \"@\" in it");
+        else
+            snprintf(buf, 128, "\"%.100s\"", config_setting_get_string(setting));
         break;
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_INT64:
@@ -124,7 +129,8 @@ int conf_parse_duration(const char *text, int64_t *ret_ms)
         for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
             if (strlen(units[i].unit) == len && memcmp(units[i].unit, end, len) == 0)
                 break;
-        if (errno || i == sizeof(units) / sizeof(units[0]) || number > INT32_MAX)
+        if (errno || i == sizeof(units) / sizeof(units[0]) ||
+            number > (DURATION_MAX_MS - total) / units[i].ms)
             return -EINVAL;
         total += number * units[i].ms;
         any = true;
@@ -274,7 +280,8 @@ static void peers_static_one(struct conf_loader *loader, const config_setting_t 
     if (!value)
         return;
     equals = strchrnul(value, '=');
-    if (prober_addr_parse(value, (size_t)(equals - value), &entry.address) < 0) {
+    if (prober_addr_parse(value, (size_t)(equals - value), &entry.address) < 0 ||
+        prober_addr_is_unset(&entry.address)) {
         conf_expected(loader, setting, accepted);
         return;
     }

@@ -107,7 +107,9 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
     } else if (collector_reload(program->collector, conf) == 0) {
         log_notice("configuration read again from %s", program->options->config);
     }
-    sd_notify(0, "READY=1");
+    /* During the start READY=1 comes with the first round. */
+    if (collector_is_ready(program->collector))
+        sd_notify(0, "READY=1");
     return 0;
 }
 

@@ -16,13 +16,16 @@ static ngx_int_t ngx_http_prober_answer(ngx_http_request_t *r, ngx_http_prober_l
                                         ngx_http_prober_ctx_t *ctx);
 static ngx_int_t ngx_http_prober_document(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
                                           ngx_http_prober_ctx_t *ctx, int64_t now_ms);
+static ngx_int_t ngx_http_prober_refuse_stale(ngx_http_request_t *r,
+                                              ngx_http_prober_loc_conf_t *plcf,
+                                              ngx_http_prober_ctx_t *ctx);
 static ngx_int_t ngx_http_prober_refuse(ngx_http_request_t *r, ngx_http_prober_ctx_t *ctx,
                                         const char *reason);
 static int ngx_http_prober_find(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
                                 ngx_http_prober_ctx_t *ctx);
-static ngx_uint_t ngx_http_prober_has_error_page(ngx_http_request_t *r,
-                                                 ngx_http_prober_loc_conf_t *plcf,
+static ngx_uint_t ngx_http_prober_has_error_page(ngx_http_request_t *r, ngx_array_t *pages,
                                                  ngx_uint_t status);
+static ngx_int_t ngx_http_prober_headers(ngx_http_request_t *r, ngx_http_prober_ctx_t *ctx);
 static ngx_int_t ngx_http_prober_send(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf,
                                       ngx_http_prober_ctx_t *ctx);
 static ngx_int_t ngx_http_prober_allow(ngx_http_request_t *r, ngx_http_prober_loc_conf_t *plcf);
@@ -59,12 +62,20 @@ ngx_int_t ngx_http_prober_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    if (r->method != NGX_HTTP_OPTIONS &&
-        (ctx->unknown || ngx_http_prober_has_error_page(r, plcf, ctx->status))) {
-        return ctx->status;
+    /* an error_page of this very location replaces our answer, as it replaces one of nginx's own;
+     * an inherited one does not, as it does not replace what proxy_pass brings */
+    if (r->method == NGX_HTTP_OPTIONS ||
+        !(ctx->unknown || ngx_http_prober_has_error_page(r, plcf->error_pages, ctx->status))) {
+        return ngx_http_prober_send(r, plcf, ctx);
     }
 
-    return ngx_http_prober_send(r, plcf, ctx);
+    /* nginx's own page goes with our headers, an error_page with its own */
+    if (!ngx_http_prober_has_error_page(r, plcf->all_error_pages, ctx->status) &&
+        ngx_http_prober_headers(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ctx->status;
 }
 
 /* What does not read goes on in the named location, its request body unread. */
@@ -122,22 +133,29 @@ static ngx_int_t ngx_http_prober_answer(ngx_http_request_t *r, ngx_http_prober_l
         return NGX_OK;
     }
 
-    age_ms = prober_segment_age_ms(heartbeat_ms, now_ms);
+    age_ms = ngx_http_prober_age_ms(heartbeat_ms, now_ms);
 
-    if (age_ms > (int64_t)plcf->stale) {
-        if (segment->problem != PROBER_SEGMENT_OK) {
-            return ngx_http_prober_refuse(r, ctx, prober_segment_problem_text(segment->problem));
-        }
-
-        ngx_http_prober_segment_stale(segment, heartbeat_ms, age_ms, log);
+    if (ngx_http_prober_segment_stale(segment, age_ms, plcf->stale, log)) {
+        ctx->stale = 1;
+        ctx->age_ms = age_ms;
 
         if (plcf->on_stale == NGX_HTTP_PROBER_ON_STALE_ERROR) {
-            ctx->age_ms = age_ms;
-            return ngx_http_prober_refuse(r, ctx, NULL);
+            return ngx_http_prober_refuse_stale(r, plcf, ctx);
         }
     }
 
     return ngx_http_prober_document(r, plcf, ctx, now_ms);
+}
+
+/* What is wrong with the path says more than that the collector is gone. */
+static ngx_int_t ngx_http_prober_refuse_stale(ngx_http_request_t *r,
+                                              ngx_http_prober_loc_conf_t *plcf,
+                                              ngx_http_prober_ctx_t *ctx)
+{
+    enum prober_segment_problem problem = plcf->segment->problem;
+
+    return ngx_http_prober_refuse(
+        r, ctx, problem == PROBER_SEGMENT_OK ? NULL : prober_segment_problem_text(problem));
 }
 
 /* 503 for what no document says: the reason why the segment is of no use; NULL: it is stale. */
@@ -145,6 +163,7 @@ static ngx_int_t ngx_http_prober_refuse(ngx_http_request_t *r, ngx_http_prober_c
                                         const char *reason)
 {
     size_t room;
+    u_char *last;
 
     room = sizeof("{\"error\":\"segment\",\"reason\":\"\"}") + NGX_INT64_LEN +
            (reason ? ngx_strlen(reason) : 0);
@@ -154,11 +173,17 @@ static ngx_int_t ngx_http_prober_refuse(ngx_http_request_t *r, ngx_http_prober_c
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->body.len =
-        (reason ? ngx_sprintf(ctx->body.data, "{\"error\":\"segment\",\"reason\":\"%s\"}", reason)
-                : ngx_sprintf(ctx->body.data, "{\"error\":\"stale\",\"age_ms\":%L}", ctx->age_ms)) -
-        ctx->body.data;
+    if (reason) {
+        last = ngx_sprintf(ctx->body.data, "{\"error\":\"segment\",\"reason\":\"%s\"}", reason);
 
+    } else if (ctx->age_ms < 0) {
+        last = ngx_sprintf(ctx->body.data, "{\"error\":\"stale\",\"age_ms\":null}");
+
+    } else {
+        last = ngx_sprintf(ctx->body.data, "{\"error\":\"stale\",\"age_ms\":%L}", ctx->age_ms);
+    }
+
+    ctx->body.len = last - ctx->body.data;
     ctx->status = NGX_HTTP_SERVICE_UNAVAILABLE;
     ngx_str_set(&ctx->type, "application/json");
 
@@ -198,6 +223,10 @@ static ngx_int_t ngx_http_prober_document(ngx_http_request_t *r, ngx_http_prober
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (ctx->stale && (reading->flags & PROBER_DOCUMENT_FRESH_ONLY)) {
+        return ngx_http_prober_refuse_stale(r, plcf, ctx);
+    }
+
     ctx->document = 1;
     ctx->type.data = (u_char *)reading->content_type;
     ctx->type.len = reading->content_type_len;
@@ -210,9 +239,8 @@ static ngx_int_t ngx_http_prober_document(ngx_http_request_t *r, ngx_http_prober
         ctx->ready = 1;
     }
 
-    if (reading->observed_at_ms != 0) {
-        ctx->age_ms = prober_segment_age_ms(reading->observed_at_ms, now_ms);
-    }
+    ctx->age_ms =
+        reading->observed_at_ms ? ngx_http_prober_age_ms(reading->observed_at_ms, now_ms) : -1;
 
     return NGX_OK;
 }
@@ -310,22 +338,20 @@ static int ngx_http_prober_find(ngx_http_request_t *r, ngx_http_prober_loc_conf_
     return rc;
 }
 
-/* An error_page of this very location replaces our answer, as it replaces one of nginx's own; an
- * inherited one does not, as it does not replace what proxy_pass brings. */
-static ngx_uint_t ngx_http_prober_has_error_page(ngx_http_request_t *r,
-                                                 ngx_http_prober_loc_conf_t *plcf,
+/* Whether nginx would take one of these for an answer of that status. */
+static ngx_uint_t ngx_http_prober_has_error_page(ngx_http_request_t *r, ngx_array_t *pages,
                                                  ngx_uint_t status)
 {
     ngx_uint_t i;
     ngx_http_err_page_t *page;
 
-    if (plcf->error_pages == NULL || r->error_page) {
+    if (pages == NULL || r->error_page) {
         return 0;
     }
 
-    page = plcf->error_pages->elts;
+    page = pages->elts;
 
-    for (i = 0; i < plcf->error_pages->nelts; i++) {
+    for (i = 0; i < pages->nelts; i++) {
         if (page[i].status == (ngx_int_t)status) {
             return 1;
         }

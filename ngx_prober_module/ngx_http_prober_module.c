@@ -211,7 +211,7 @@ static ngx_int_t ngx_http_prober_age_variable(ngx_http_request_t *r, ngx_http_va
 
         heartbeat_ms = reader->base ? prober_segment_heartbeat_ms(reader) : 0;
         if (heartbeat_ms != 0) {
-            age_ms = prober_segment_age_ms(heartbeat_ms, prober_segment_now_ms());
+            age_ms = ngx_http_prober_age_ms(heartbeat_ms, prober_segment_now_ms());
         }
     }
 

@@ -24,8 +24,10 @@ typedef struct {
     ngx_str_t path; /* NUL-terminated */
     struct prober_segment_reader reader;
     enum prober_segment_problem problem; /* of the file now at the path */
+    ngx_msec_t problem_since;            /* when it was first seen */
     time_t checked;                      /* when the path was last looked at */
-    int64_t stale_heartbeat_ms;          /* the heartbeat that was logged as stale */
+    ngx_msec_t stale_limit;              /* that was logged as exceeded; 0: none is */
+    ngx_msec_t stale_logged;             /* when */
     unsigned wait : 1;                   /* look at the path again next second, not at once */
     unsigned corrupt : 1;                /* a look-up in this mapping met nonsense */
 } ngx_http_prober_segment_t;
@@ -49,10 +51,11 @@ typedef struct {
     ngx_str_t type;
     ngx_str_t body; /* data is NULL when only its length was wanted */
     size_t room;    /* bytes allocated at body.data */
-    int64_t age_ms; /* of the data, or of the heartbeat when that is stale; < 0: none */
+    int64_t age_ms; /* of the data, or of the heartbeat when that is stale; -1: none */
     struct prober_reading reading;
     unsigned document : 1; /* the reading is what is answered */
     unsigned unknown : 1;  /* no document: nginx makes the body */
+    unsigned stale : 1;    /* the heartbeat is */
     unsigned ready : 1;
     unsigned bodiless : 1;
     u_char etag[sizeof("\"0123456789abcdef\"") - 1];
@@ -84,14 +87,19 @@ ngx_int_t ngx_http_prober_address_key(ngx_str_t *path, ngx_http_prober_key_t *ke
 ngx_http_prober_segment_t *ngx_http_prober_segment_create(ngx_pool_t *pool, ngx_str_t *path);
 
 /* Maps the segment anew when the path has another file. reader.base is NULL when there is none to
- * be had. A mapping is kept while the path has nothing better. Logs each change of problem. */
+ * be had. Of what is wrong with the path a mapping outlives a newer ABI, errors that say nothing of
+ * the file, and, for two seconds, that there is none. Logs each change of problem. */
 void ngx_http_prober_segment_refresh(ngx_http_prober_segment_t *segment, ngx_log_t *log);
 
 /* A look-up met nonsense: logs it, once per mapping. */
 void ngx_http_prober_segment_corrupt(ngx_http_prober_segment_t *segment, ngx_log_t *log);
 
-/* The heartbeat is stale: logs it, once per heartbeat. */
-void ngx_http_prober_segment_stale(ngx_http_prober_segment_t *segment, int64_t heartbeat_ms,
-                                   int64_t age_ms, ngx_log_t *log);
+/* Whether a heartbeat of that age, -1 for none, is stale by that limit. Logs that it is, and that
+ * it is no longer, at most once in ten seconds. */
+ngx_uint_t ngx_http_prober_segment_stale(ngx_http_prober_segment_t *segment, int64_t age_ms,
+                                         ngx_msec_t limit, ngx_log_t *log);
+
+/* As prober_segment_age_ms(), but -1 for a time in the future, which gives no age. */
+int64_t ngx_http_prober_age_ms(int64_t then_ms, int64_t now_ms);
 
 #endif

@@ -79,6 +79,9 @@
  * NO_CACHE: Cache-Control: no-cache instead of no-store. */
 #define PROBER_DOCUMENT_NOT_READY 1u
 #define PROBER_DOCUMENT_NO_CACHE  2u
+/* Says that the data is fresh: never answered when the heartbeat is stale, whatever is configured.
+ */
+#define PROBER_DOCUMENT_FRESH_ONLY 4u
 
 /* The words before the blank line are fixed before the file has its name; the others move. */
 struct prober_segment_header {

@@ -311,6 +311,12 @@ static int map_existing(int fd, struct prober_segment_file *ret)
         st.st_size > (off_t)PROBER_SEGMENT_MAX) {
         return -EBADMSG;
     }
+    /* Only what says that it is a segment of this size may be given all its space. */
+    struct prober_segment_header header;
+    if (pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+        header.magic != PROBER_SEGMENT_MAGIC || header.size != (uint64_t)st.st_size) {
+        return -EBADMSG;
+    }
     int r = allocate(fd, (size_t)st.st_size); /* nothing to do unless it has holes */
     if (r < 0) {
         return r;

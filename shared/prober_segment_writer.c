@@ -1,17 +1,16 @@
 #include "prober_segment_writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "prober_segment_file.h"
+#include "prober_segment_lock.h"
 
 #define BODY_MAX (PROBER_SEGMENT_MAX / 8)
 
@@ -27,6 +26,7 @@ struct pending {
 struct prober_segment_writer {
     char *path;
     char *temporary;
+    char *lock;
     int lock_fd;
     bool took_over;
     bool changed; /* since the last _commit */
@@ -34,6 +34,8 @@ struct prober_segment_writer {
     struct pending *pending;
     void *pending_tree; /* the same by key, for tsearch() */
     size_t pending_new;
+    bool *own; /* [number of an entry that was taken over] = put or touched since; NULL: none was */
+    size_t inherited;
 };
 
 static int compare_pending(const void *left, const void *right)
@@ -149,6 +151,19 @@ static bool document_is_valid(const struct prober_document *document)
            document->body_len <= BODY_MAX && (document->body != NULL || document->body_len == 0);
 }
 
+/* The entry of a key, which is this process's from here on. */
+static struct prober_segment_entry *own_entry(struct prober_segment_writer *writer, const char *key,
+                                              size_t key_len)
+{
+    struct prober_segment_entry *entry = prober_segment_file_lookup(&writer->file, key, key_len);
+    size_t number = entry ? (size_t)(entry - prober_segment_file_entry(&writer->file, 0)) : 0;
+
+    if (entry != NULL && number < writer->inherited) {
+        writer->own[number] = true;
+    }
+    return entry;
+}
+
 int prober_segment_writer_put(struct prober_segment_writer *writer, const char *key, size_t key_len,
                               const struct prober_document *document)
 {
@@ -169,7 +184,7 @@ int prober_segment_writer_put(struct prober_segment_writer *writer, const char *
         int r = set_pending(pending, document, !pending->is_new);
         return r < 0 ? r : 1;
     }
-    struct prober_segment_entry *entry = prober_segment_file_lookup(&writer->file, key, key_len);
+    struct prober_segment_entry *entry = own_entry(writer, key, key_len);
     if (entry == NULL) {
         if (prober_segment_file_add(&writer->file, &record) < 0) {
             return add_pending(writer, &record, false, true);
@@ -214,7 +229,7 @@ int prober_segment_writer_touch(struct prober_segment_writer *writer, const char
                                 size_t key_len, int64_t observed_at_ms)
 {
     struct pending *pending = find_pending(writer, key, key_len);
-    struct prober_segment_entry *entry = prober_segment_file_lookup(&writer->file, key, key_len);
+    struct prober_segment_entry *entry = own_entry(writer, key, key_len);
     struct prober_document document;
 
     if (pending != NULL) { /* the old document in the file must not look as new as this one */
@@ -301,6 +316,14 @@ static int replace_file(struct prober_segment_writer *writer, struct prober_segm
     return 0;
 }
 
+/* Numbers of entries mean nothing in another file. */
+static void forget_inheritance(struct prober_segment_writer *writer)
+{
+    free(writer->own);
+    writer->own = NULL;
+    writer->inherited = 0;
+}
+
 static int build_file(struct prober_segment_writer *writer)
 {
     size_t count = 0, most = writer->file.documents + writer->pending_new;
@@ -333,6 +356,7 @@ int prober_segment_writer_commit(struct prober_segment_writer *writer)
     int r = 0;
 
     if (writer->pending != NULL) {
+        forget_inheritance(writer);
         r = build_file(writer);
         writer->changed |= r == 0;
         drop_all_pending(writer);
@@ -352,21 +376,74 @@ void prober_segment_writer_heartbeat(struct prober_segment_writer *writer, int64
                           memory_order_release);
 }
 
-static int lock_path(struct prober_segment_writer *writer)
+int prober_segment_writer_check(struct prober_segment_writer *writer)
 {
-    char *lock;
+    if (!prober_segment_lock_holds(writer->lock, writer->lock_fd)) {
+        int r = prober_segment_lock_take(writer->lock, &writer->lock_fd);
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (!prober_segment_replaced(&writer->file.map, writer->path)) {
+        return 0;
+    }
+    forget_inheritance(writer);
+    return build_file(writer);
+}
 
-    if (asprintf(&lock, "%s.lock", writer->path) < 0) {
+bool prober_segment_writer_keep(struct prober_segment_writer *writer, const char *key,
+                                size_t key_len)
+{
+    struct prober_segment_entry *entry = own_entry(writer, key, key_len);
+    struct prober_document document;
+
+    return entry != NULL && prober_segment_file_document(&writer->file, entry, &document);
+}
+
+void prober_segment_writer_remove_inherited(struct prober_segment_writer *writer)
+{
+    for (size_t i = 0; i < writer->inherited; i++) {
+        struct prober_segment_entry *entry = prober_segment_file_entry(&writer->file, i);
+        struct prober_document document;
+
+        if (writer->own[i] || !prober_segment_file_document(&writer->file, entry, &document)) {
+            continue;
+        }
+        prober_segment_file_change(&writer->file, entry, NULL);
+        writer->changed = true;
+    }
+    forget_inheritance(writer);
+}
+
+void prober_segment_writer_each(const struct prober_segment_writer *writer,
+                                void (*each)(const char *key, size_t key_len, void *userdata),
+                                void *userdata)
+{
+    struct prober_segment_header *header = prober_segment_file_header(&writer->file);
+    uint64_t used = atomic_load_explicit(&header->entries_used, memory_order_relaxed);
+    struct prober_document document;
+
+    for (uint64_t i = 0; i < used; i++) {
+        struct prober_segment_entry *entry = prober_segment_file_entry(&writer->file, i);
+
+        if (prober_segment_file_document(&writer->file, entry, &document)) {
+            each(entry->key, entry->key_len, userdata);
+        }
+    }
+}
+
+/* What stood in the file when it was taken over is somebody else's until it is put or touched. */
+static int note_inheritance(struct prober_segment_writer *writer)
+{
+    struct prober_segment_header *header = prober_segment_file_header(&writer->file);
+    uint64_t used = atomic_load_explicit(&header->entries_used, memory_order_relaxed);
+
+    writer->own = calloc(used + 1, sizeof(*writer->own));
+    if (writer->own == NULL) {
         return -ENOMEM;
     }
-    /* Mode 0600: who can open it can lock it. */
-    writer->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int r = writer->lock_fd < 0 ? -errno : 0;
-    free(lock);
-    if (r == 0 && flock(writer->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        r = errno == EWOULDBLOCK ? -EBUSY : -errno;
-    }
-    return r;
+    writer->inherited = used;
+    return 0;
 }
 
 int prober_segment_writer_open(const char *path, struct prober_segment_writer **ret)
@@ -379,14 +456,18 @@ int prober_segment_writer_open(const char *path, struct prober_segment_writer **
     writer->lock_fd = -1;
     writer->path = strdup(path);
     int r = -ENOMEM;
-    if (writer->path != NULL && asprintf(&writer->temporary, "%s.new", path) > 0) {
-        r = lock_path(writer);
+    if (writer->path != NULL && asprintf(&writer->temporary, "%s.new", path) > 0 &&
+        asprintf(&writer->lock, "%s.lock", path) > 0) {
+        r = prober_segment_lock_take(writer->lock, &writer->lock_fd);
     }
     if (r == 0) {
         unlink(writer->temporary); /* left by a writer that was killed */
         prober_segment_file_take_over(path, &writer->file);
         writer->took_over = writer->file.documents > 0;
         r = writer->file.map.base == NULL || writer->file.half_made ? build_file(writer) : 0;
+    }
+    if (r == 0) {
+        r = note_inheritance(writer);
     }
     if (r < 0) {
         prober_segment_writer_close(writer);
@@ -406,6 +487,8 @@ struct prober_segment_writer *prober_segment_writer_close(struct prober_segment_
     if (writer->lock_fd >= 0) {
         close(writer->lock_fd);
     }
+    free(writer->own);
+    free(writer->lock);
     free(writer->temporary);
     free(writer->path);
     free(writer);

@@ -65,6 +65,25 @@ int prober_segment_writer_touch(struct prober_segment_writer *writer, const char
  */
 int prober_segment_writer_commit(struct prober_segment_writer *writer);
 
+/*
+ * Looks after the path, once a round: a file that somebody deleted or replaced is put back, with
+ * all documents. -EBUSY: another collector has the lock now, because PATH.lock was deleted too;
+ * this one must end.
+ */
+int prober_segment_writer_check(struct prober_segment_writer *writer);
+
+/* A document that was taken over stays as it is, ageing. False: there is none under `key`. */
+bool prober_segment_writer_keep(struct prober_segment_writer *writer, const char *key,
+                                size_t key_len);
+
+/* Removes the documents that were taken over and neither put nor touched since. */
+void prober_segment_writer_remove_inherited(struct prober_segment_writer *writer);
+
+/* Calls `each` with the key of every document; it must not change the segment. */
+void prober_segment_writer_each(const struct prober_segment_writer *writer,
+                                void (*each)(const char *key, size_t key_len, void *userdata),
+                                void *userdata);
+
 /* The collector lives and a round is complete: moves the heartbeat (CLOCK_BOOTTIME ms). */
 void prober_segment_writer_heartbeat(struct prober_segment_writer *writer, int64_t now_ms);
 

@@ -107,7 +107,8 @@ subtest 'a crash and the return' => sub {
     is($node->{mode}, undef, 'its mode is not known now');
     ok($node->{down_since}, 'down since');
     is(get('/readylocaldcs')->{body}, "false\n", 'the region is not ready');
-    like($collector->status, qr/^5 nodes, 4 ready, \Q$ip[1]\E not ready: DOWN by \d of 4$/, 'STATUS tells');
+    ok(eval { wait_for(sub { $collector->status =~ /^5 nodes, 4 ready, \Q$ip[1]\E not ready: DOWN by \d of 4$/ }) },
+        'STATUS tells');
     is_deeply(get_json($nginx->port, '/localseeds'), \@ip, 'the seeds stay');
     $fleet->post("nodes/$ip[1]/start");
     becomes($ip[1], 200, 'ready again');
@@ -177,7 +178,7 @@ subtest 'a node joins and leaves' => sub {
         },
         'the new node to be ready', 20);
     is($early, 0, 'never ready before NORMAL');
-    is($collector->status, '6 nodes, 6 ready', 'six nodes');
+    ok(eval { wait_for(sub { $collector->status eq '6 nodes, 6 ready' }) }, 'six nodes');
     is_deeply(get_json($nginx->port, '/dcs')->[1], { name => 'dc2', replicas => 3 }, 'a member of its DC');
     $fleet->post("nodes/$new/decommission");
     becomes($new, 404, 'not ready when it leaves');

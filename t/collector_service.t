@@ -5,6 +5,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
+use Time::HiRes qw(sleep time);
 use Prober::Test;
 use Prober::Collector;
 use Prober::Fleet;
@@ -39,6 +40,9 @@ subtest 'options' => sub {
     spew("$dir/empty.conf", '');
     ($status, $said) = run(program(), '--check-config', '--config', "$dir/empty.conf");
     is("$status $said", '0 ', '--check-config of an empty file says nothing');
+    ($status, $said) = run(program(), '--check-config', '--config', $dir);
+    is($status, 1, 'a directory');
+    like($said, qr/cannot read the configuration/, 'is no file');
     ($status, $said) = run(program(), '--config', "$dir/missing.conf");
     is($status, 1, 'a missing file');
     like($said, qr/missing\.conf: cannot read the configuration: No such file/, 'is named');
@@ -85,8 +89,43 @@ subtest 'reload' => sub {
     is(status('/ping'), 200, 'and the old one goes on');
 };
 
+subtest 'a pause of the collector' => sub {
+    wait_for(sub { $collector->status eq '3 nodes, 3 ready' }, 'all to be ready');
+    my $changes = () = $collector->log =~ /->/g;
+    $collector->signal('STOP');
+    sleep 2; # longer than a view counts, shorter than stale: it is time itself that is tested
+    $collector->signal('CONT');
+    wait_for(sub { $collector->log =~ /did not run for \d+ ms; asking everybody anew/ }, 'it to notice');
+    my $end = time + 3;
+    while (time < $end) {
+        my @lost = grep { status("/healthz/$_") == 404 } @ip;
+        is("@lost", '', 'nobody loses its readiness by that') if @lost;
+        last if @lost;
+    }
+    is(scalar(() = $collector->log =~ /->/g), $changes, 'no verdict changed');
+};
+
+subtest 'reload of whom to poll' => sub {
+    my $peers = join ', ', map { "\"$_\"" } @ip, '127.0.0.9';
+    my $conf = fleet_conf($fleet, $fast) =~ s/mode = "direct";/mode = "direct"; static = [ $peers ];/r;
+    my $lonely = Prober::Collector->start($conf =~ s/\/segment"/\/peers"/r);
+    my $get = sub { (run(root() . '/build/tools/segmentctl', "$dir/peers", 'get', $_[0]))[1] };
+    $lonely->wait_ready;
+    wait_for(sub { $get->('/ready') =~ /\nready/ }, 'the local node to be ready');
+    like($get->("/healthz/$ip[0]"), qr/127\.0\.0\.9/, 'a static peer is shown');
+    $peers = join ', ', map { "\"$_\"" } @ip;
+    $lonely->configure(fleet_conf($fleet, $fast) =~ s/\/segment"/\/peers"/r
+            =~ s/mode = "direct";/mode = "direct"; static = [ $peers ];/r =~ s/source = "[^"]+"/source = ""/r);
+    $lonely->signal('HUP');
+    ok(eval { wait_for(sub { $get->('/ready') =~ /no local node/ }) }, 'no local node any more');
+    ok(eval { wait_for(sub { $get->("/healthz/$ip[0]") !~ /127\.0\.0\.9/ }) }, 'nor that peer');
+    is($lonely->stop, 0, 'ends well');
+};
+
 subtest 'metrics' => sub {
-    my $metrics = http($nginx->port, 'GET /metrics');
+    my $metrics;
+    wait_for(sub { ($metrics = http($nginx->port, 'GET /metrics'))->{body} =~ /^cassandra_prober_nodes_ready 3$/m },
+        'a round');
     is($metrics->{header}{'content-type'}, 'text/plain; version=0.0.4; charset=utf-8', 'content type');
     like($metrics->{body}, qr/^cassandra_prober_node_ready\{node="\Q$_\E",dc="dc1",rack="r1"\} 1$/m, "$_ is ready") for @ip;
     like($metrics->{body}, qr/^cassandra_prober_nodes_ready 3$/m, 'how many are');
@@ -128,6 +167,60 @@ subtest 'the end' => sub {
     like($collector->log, qr/segment: taken over with \d+ documents/, 'the next one takes it over');
     is(status("/healthz/$ip[0]"), 200, 'and it is fresh');
     is($collector->stop('INT'), 0, 'SIGINT');
+
+    my $seeds = http($nginx->port, 'GET /localseeds')->{body};
+    $fleet->post("nodes/$_/crash") for @ip;
+    $collector = Prober::Collector->start(fleet_conf($fleet, $fast));
+    $collector->wait_ready;
+    is(http($nginx->port, 'GET /localseeds')->{body}, $seeds, 'the seeds outlive a start with nobody there');
+    is(status("/healthz/$ip[0]"), 404, 'readiness does not');
+    $collector->stop;
+    $fleet->post("nodes/$_/start") for @ip;
+    wait_for(sub { 3 == grep { $_->{mode} eq 'NORMAL' && $_->{native} } $fleet->nodes }, 'the fleet to be back', 30);
+};
+
+subtest 'what happened while no collector ran' => sub {
+    $collector = Prober::Collector->start(fleet_conf($fleet, $fast));
+    $collector->wait_ready;
+    my $left = $fleet->post('join?dc=dc1&rack=r1')->{ip};
+    wait_for(sub { status("/healthz/$left") == 200 }, 'a node to join', 20);
+    $collector->stop('KILL');
+    $fleet->post("nodes/$left/decommission");
+    wait_for(sub { $fleet->node($left)->{mode} eq 'DECOMMISSIONED' }, 'it to leave', 20);
+    $fleet->post("nodes/$left/crash");
+    $fleet->post("nodes/$left/forget");
+    $collector = Prober::Collector->start(fleet_conf($fleet, $fast));
+    $collector->wait_ready;
+    wait_for(sub { $collector->status eq '3 nodes, 3 ready' }, 'three nodes');
+    is(status("/healthz/$left"), 404, 'a node that left meanwhile is not answered for');
+    is(http($nginx->port, "GET /healthz/$left")->{body}, "{}\n", 'it is unknown');
+    is(status("/nodes/$left"), 404, 'in /nodes too');
+
+    $collector->stop('KILL');
+    $fleet->post("nodes/$ip[0]/crash");
+    $collector = Prober::Collector->start(fleet_conf($fleet, $fast));
+    $collector->wait_ready;
+    is(status("/healthz/$ip[1]"), 200, 'with the local node down the others are known from the segment');
+    wait_for(sub { $collector->status =~ /^3 nodes, 2 ready/ }, 'gossip to notice', 20);
+    $fleet->post("nodes/$ip[0]/start");
+    wait_for(sub { $collector->status eq '3 nodes, 3 ready' }, 'all to be back', 20);
+};
+
+subtest 'the segment or its lock is deleted' => sub {
+    unlink "$dir/segment";
+    wait_for(sub { -e "$dir/segment" }, 'the segment to be put back', 3);
+    $nginx->reload;
+    is(status("/healthz/$ip[0]"), 200, 'and new workers read it');
+    unlink "$dir/segment", "$dir/segment.lock";
+    wait_for(sub { -e "$dir/segment" && -e "$dir/segment.lock" }, 'both to be put back', 3);
+    my ($status, $said) = run(program(), '--config', $collector->{conf});
+    is($status, 1, 'a second collector is refused still');
+    # Somebody else is quicker with a new lock.
+    my $holder = start(name => 'holder', command => [ $^X, '-e',
+        'use Fcntl ":flock"; my $l = shift; unlink $l; open my $f, ">", $l; flock $f, LOCK_EX; $| = 1; print "1\n"; sleep 60', "$dir/segment.lock" ]);
+    wait_for(sub { !$collector->alive }, 'the collector that lost its lock to end', 5);
+    like($collector->log, qr/another collector has the segment now; ending/, 'and it says why');
+    $holder->stop;
 };
 
 subtest 'a full disk' => sub {

@@ -49,14 +49,16 @@ sub body { my $a = get(@_); "$a->{status} $a->{body}" }
 
 is(body('/healthz/10.0.0.2'), "404 $views", 'an inherited error_page leaves the views in the body');
 is(body('/ready'), '503 no local node', 'and reasons');
-is(body('/nothing'), '404 inherited', 'but is there for what is not');
+my $a = get('/nothing');
+is("$a->{status} $a->{body}", '404 inherited', 'but is there for what is not');
+ok(!exists $a->{header}{'cache-control'}, 'with its own headers');
 is(body('/other/healthz/10.0.0.2'), "404 $views", 'one in the location for another status changes nothing');
 is(http($nginx->port, 'POST /ready')->{body}, 'inherited', 'also for other methods');
 is(body('/nosegment/ping'), '503 {"error":"segment","reason":"no such file"}', 'nor does it hide why there is no answer');
 
-my $a = get('/own/healthz/10.0.0.2');
+$a = get('/own/healthz/10.0.0.2');
 is("$a->{status} $a->{body}", '404 own', 'one in the location itself replaces it');
-ok(!exists $a->{header}{etag} && !exists $a->{header}{'x-prober-age-ms'}, 'with all its headers');
+ok(!exists $a->{header}{etag} && !exists $a->{header}{'cache-control'} && !exists $a->{header}{'x-prober-age-ms'}, 'with all its headers');
 is($a->{header}{'content-length'}, 3, 'but the length is right');
 is(body('/own/ready'), '503 own', 'another status');
 is(body('/own/healthz/10.0.0.1'), '200 {}', 'a good answer stays');

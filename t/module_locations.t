@@ -95,6 +95,11 @@ is(body('/limit/healthz/10.0.0.1'), '200 one', 'limit_except');
 is(http($nginx->port, 'POST /limit/healthz/10.0.0.1')->{status}, 403, 'which limits');
 is(get("/slash/healthz/$_")->{status}, 404, "nothing at $_") for 'x', '10.0.0.1x', '10.0.0.1/x', '%2e%2e/x';
 
+$a = get('/healthz/x');
+like($a->{body}, qr/404 Not Found.*nginx/s, 'nginx says so');
+is($a->{header}{'cache-control'}, 'no-store', 'for nobody to keep');
+is(http($nginx->port, 'HEAD /healthz/x')->{header}{'cache-control'}, 'no-store', 'HEAD');
+
 sub other { my $a = http($nginx->port('PORT2'), "GET $_[0]"); "$a->{status} $a->{body}" }
 is(other('/p//healthz/10.0.0.1'), '200 one', 'slashes in front, not merged');
 is(other('/q//healthz/10.0.0.1//'), '200 one', 'and behind');

@@ -6,6 +6,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Prober::Test;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $dir = tempdir();
 
@@ -37,11 +38,13 @@ my @bad = (
     [ 'many_entries',  with_u64($good, 32, 1 << 40),                    qr/corrupt/ ],
 );
 
-# An nginx with a location and a segment for each name; below /NAME/short/ what is older than 300 ms is stale.
+# An nginx with a location and a segment for each name; below /NAME/short/ and /NAME/last/ what is older than
+# 300 ms is stale.
 sub nginx_for {
     my ($workers, @names) = @_;
-    my $locations = join '', map { "location /$_/ { prober; prober_segment $dir/$_; }\n"
-            . "location /$_/short/ { prober; prober_segment $dir/$_; prober_stale 300ms; }\n" } @names;
+    my $locations = join '', map { "location /$_/ { prober; prober_segment $dir/$_; prober_stale 1h; }\n"
+            . "location /$_/short/ { prober; prober_segment $dir/$_; prober_stale 300ms; }\n"
+            . "location /$_/last/ { prober; prober_segment $dir/$_; prober_stale 300ms; prober_on_stale last; }\n" } @names;
     return nginx(<<"CONF", workers => $workers);
 %%GLOBALS%%
 http {
@@ -105,30 +108,48 @@ for my $case (@cases) {
 }
 $nginx->stop;
 
-# While one is mapped: it serves on, as long as it is fresh.
-@cases = ([ 'missing', undef, qr/no such file/ ], @bad);
-$nginx = nginx_for(1, map { $_->[0] } @cases);
+# While one is mapped, and its writer lives: most of what may be at the path instead is 503 as soon as it is seen, ...
+@cases = ([ 'directory', \1, qr/not a regular file/ ], @bad);
+$nginx = nginx_for(1, 'away', 'missing', map { $_->[0] } @cases);
+$segment{away} = segment("$dir/away");
+$segment{away}->put('/ping', 200, 'pong', type => 'text/plain');
 for my $case (@cases) {
     my ($name, $bytes) = @$case;
     is(body($nginx, $_), '200 pong', "$name: before, at $_") for "/$name", "/$name/short";
-    defined $bytes ? replace("$dir/$name", $bytes) : unlink "$dir/$name";
+    ref $bytes ? (unlink("$dir/$name"), mkdir("$dir/$name")) : replace("$dir/$name", $bytes);
 }
 for my $case (@cases) {
-    my ($name, $bytes, $reason) = @$case;
+    my ($name, undef, $reason) = @$case;
     my $log = qr/prober segment "\Q$dir\E\/$name"/;
     wait_for(sub { get($nginx, "/$name"); $nginx->logged($log) }, "$name to be seen");
-    is(body($nginx, $_), '200 pong', "$name: what is mapped is good while it is fresh, at $_") for "/$name", "/$name/short";
-    my @lines = $nginx->logged($log);
-    is(scalar @lines, 1, "$name: one line in the log");
-    like($lines[0], qr/\[error\].* cannot be read: .*, the previous one is kept until it is stale/, "$name: which says so");
-    like($lines[0], $reason, "$name: and why");
+    my ($line, @more) = $nginx->logged($log);
+    like($line, qr/\[error\].* cannot be read: /, "$name: a line in the log");
+    like($line, $reason, "$name: which says why");
+    is("@more", '', "$name: and nothing else");
+    if ($name ne 'newer_abi') {
+        for my $at ("/$name", "/$name/short", "/$name/last") {
+            my $a = get($nginx, $at);
+            ok($a->{status} == 503 && $a->{body} =~ /^\{"error":"segment","reason":"[^"]+"\}$/ && $a->{body} =~ $reason, "$name: 503 at $at")
+                or diag($a->{raw});
+        }
+        unlike($line, qr/kept/, "$name: the old one is not kept");
+        next;
+    }
 
+    # ... but a newer collector's is none of this nginx's business while the old one is fresh.
+    like($line, qr/, the previous one is kept for the time being/, "$name: the old one is kept");
+    is(body($nginx, $_), '200 pong', "$name: and good while it is fresh, at $_") for "/$name", "/$name/short", "/$name/last";
+    $segment{$name}->put('/strict', 200, 'strict', type => 'text/plain', flags => 4);
     $segment{$name}->heartbeat(5_000);
-    my $a = get($nginx, "/$name/short");
-    is($a->{status}, 503, "$name: and no longer");
-    like($a->{body}, qr/^\{"error":"segment","reason":"[^"]+"\}$/, "$name: the reason is that of the file");
+    is(body($nginx, "/$name/short"), '503 {"error":"segment","reason":"newer segment ABI"}', "$name: and no longer");
+    is(body($nginx, "/$name/last"), '200 pong', "$name: but where the last answer is good enough");
+    is(http($nginx->port, "GET /$name/last/strict")->{body}, '{"error":"segment","reason":"newer segment ABI"}',
+        "$name: unless the document is good only while it is fresh");
     is(scalar $nginx->logged($log), 1, "$name: still one line");
-
+}
+for my $case (@cases) {
+    my ($name, $bytes) = @$case;
+    rmdir "$dir/$name" if ref $bytes;
     $segment{$name}->restart;
     $segment{$name}->put('/ping', 200, 'pong again', type => 'text/plain');
 }
@@ -137,6 +158,35 @@ for my $case (@cases) {
     wait_for(sub { body($nginx, "/$name/short") eq '200 pong again' }, "$name: the new one");
     is(scalar $nginx->logged(qr/prober segment "\Q$dir\E\/$name" can be read again/), 1, "$name: its end is logged");
 }
+
+# A file that is gone, and comes back: nobody notices.
+my $log = qr/prober segment "\Q$dir\E\/away"/;
+my @wrong;
+sub away { my $said = body($nginx, '/away'); push @wrong, $said if $said ne '200 pong'; $nginx->logged($log) }
+away();
+rename "$dir/away", "$dir/away.kept" or die "rename: $!";
+wait_for(sub { away() == 1 }, 'the missing file to be seen');
+rename "$dir/away.kept", "$dir/away" or die "rename: $!";
+wait_for(sub { away() == 2 }, 'the file that is back to be seen');
+is("@wrong", '', 'a file that was away for a moment is not missed');
+like(join("\n", $nginx->logged($log)), qr/no such file, the previous one is kept.*\n.*can be read again/, 'two lines in the log');
+
+# One that stays away: 503 after two seconds.
+$log = qr/prober segment "\Q$dir\E\/missing"/;
+is(body($nginx, $_), '200 pong', "before, at $_") for '/missing', '/missing/last';
+unlink "$dir/missing";
+wait_for(sub { get($nginx, '/missing'); $nginx->logged($log) }, 'the missing file to be seen');
+my $seen = time;
+is(body($nginx, $_), '200 pong', "served on for a moment, at $_") for '/missing', '/missing/short', '/missing/last';
+$segment{missing}->heartbeat(5_000);
+is(body($nginx, '/missing/short'), '503 {"error":"segment","reason":"no such file"}', 'while it is fresh');
+is(body($nginx, '/missing/last'), '200 pong', 'or the last answer is good enough');
+$segment{missing}->heartbeat('auto');
+wait_for(sub { get($nginx, '/missing')->{status} == 503 }, 'the missing file to be missed');
+my $after = time - $seen;
+ok($after > 1 && $after < 3.5, 'but not for long') or diag("$after s");
+is(body($nginx, $_), '503 {"error":"segment","reason":"no such file"}', "503 at $_") for '/missing', '/missing/short', '/missing/last';
+is(scalar $nginx->logged($log), 1, 'one line in the log');
 $nginx->stop;
 $_->stop for values %segment;
 
@@ -184,7 +234,7 @@ is(scalar $nginx->logged(qr/grows/), 0, 'without a word in the log');
 
 # A worker that may not read it.
 SKIP: {
-    skip 'only root can start workers of another user', 2 if $> != 0;
+    skip 'only root can start workers of another user', 3 if $> != 0;
     my $secret = segment("$dir/secret");
     $secret->put('/ping', 200, 'pong', type => 'text/plain');
     chmod 0600, "$dir/secret" or die "chmod: $!";
@@ -196,6 +246,13 @@ CONF
     chmod 0644, "$dir/secret" or die "chmod: $!";
     wait_for(sub { body($nginx, '') eq '200 pong' }, 'the permission');
     is(scalar $nginx->logged(qr/\[error\].*cannot be read: permission denied/), 1, 'one line in the log');
+
+    my $replaced = qr/cannot be read: permission denied, the previous one is kept/;
+    replace("$dir/secret", $good);
+    chmod 0600, "$dir/secret" or die "chmod: $!";
+    my @wrong;
+    wait_for(sub { my $said = body($nginx, ''); push @wrong, $said if $said ne '200 pong'; $nginx->logged($replaced) }, 'another to be seen');
+    is("@wrong " . body($nginx, ''), ' 200 pong', 'one that may not be read does not end the one that was');
 }
 
 done();

@@ -21,6 +21,8 @@ http {
         location /hour/ { prober; prober_stale 1h; }
         location /never/ { prober; prober_stale 500ms; }
         location /young/ { prober; prober_segment %%DIR%%/young; }
+        location /future/ { prober; prober_segment %%DIR%%/future; }
+        location /late/ { prober; prober_segment %%DIR%%/late; prober_stale 300ms; }
     }
 }
 CONF
@@ -57,20 +59,38 @@ is("$a->{status} $a->{body}", '200 {"/10.0.0.1":"UP"}', 'prober_on_stale last');
 cmp_ok($a->{header}{'x-prober-age-ms'}, '>=', 12_000, 'with its age');
 is(get('/last/nothing')->{status}, 404, 'which knows what it does not know');
 is(body('/hour/ping'), '200 pong', 'fresh for an hour');
+is(body('/last/ping'), '200 pong', 'a document like any other');
+$segment->put('/ping', 200, 'pong', type => 'text/plain', flags => 4);
+like(body('/last/ping'), qr/^503 \{"error":"stale","age_ms":11\d\d\d\}$/, 'one that is good only while it is fresh');
+is(get('/last/ping')->{header}{'x-prober-age-ms'}, undef, 'without an age: it is no document');
+is(http($nginx->port, 'HEAD /last/ping')->{status}, 503, 'HEAD');
+is(body('/hour/ping'), '200 pong', 'which it is for an hour');
 
 is(scalar $nginx->logged(qr/\[error\].* prober segment ".*" is stale: last heartbeat 9\d\d\d ms ago/), 1, 'logged once, by the shorter limit');
-is(scalar $nginx->logged(qr/\[error\].* prober segment ".*" is stale: last heartbeat 11\d\d\d ms ago/), 1, 'and once more for another heartbeat');
-is(scalar $nginx->logged(qr/\[error\]/), 2, 'and nothing else');
+is(scalar $nginx->logged(qr/\[error\]/), 1, 'and nothing else');
+is(scalar $nginx->logged(qr/fresh again/), 0, 'though it is fresh by the longer ones');
 
 $segment->heartbeat('auto');
-is(body('/ping'), '200 pong', 'alive again');
+is(body('/ping'), '200 pong', 'alive again') for 1 .. 3;
+is(scalar $nginx->logged(qr/\[notice\].* prober segment ".*" is fresh again/), 1, 'logged once');
 
 # clocks
 $segment->heartbeat(-500);
 is(body('/ping'), '200 pong', 'half a second in the future is now');
 $segment->heartbeat(-5_000);
-is(get('/ping')->{status}, 503, 'more is no time to go by');
+is(body('/ping'), '503 {"error":"stale","age_ms":null}', 'more is no time to go by');
 $segment->heartbeat('auto');
+$segment->touch('/ping', -500);
+is(get('/ping')->{header}{'x-prober-age-ms'}, 0, 'data of the near future are new');
+$segment->touch('/ping', -5_000);
+$a = get('/ping');
+is("$a->{status} $a->{body}", '200 pong', 'data of the future');
+ok(!exists $a->{header}{'x-prober-age-ms'}, 'have no age');
+
+my $future = segment("$nginx->{dir}/future");
+$future->heartbeat(-5_000);
+is(get('/future/ping')->{status}, 503, 'another heartbeat of the future') for 1 .. 2;
+is(scalar $nginx->logged(qr/\[error\].* prober segment ".*future" is stale: its heartbeat is in the future/), 1, 'is logged as such');
 
 # the collector is killed: no help from it
 $segment->stop('KILL');
@@ -78,6 +98,24 @@ wait_for(sub { get('/never/ping')->{status} == 503 }, 'the death to be seen');
 is(body('/ping'), '200 pong', 'the others still trust it');
 $segment->restart;
 is(body('/never/ping'), '200 pong', 'its successor takes over, with the documents');
+
+# late at every round: no flood
+my $late = segment("$nginx->{dir}/late");
+$late->put('/ping', 200, 'pong', type => 'text/plain');
+for (1 .. 20) {
+    $late->heartbeat(1_000);
+    is(get('/late/ping')->{status}, 503, 'late');
+    $late->heartbeat('auto');
+    is(body('/late/ping'), '200 pong', 'and there');
+}
+my $told = qr/prober segment ".*late" is (stale|fresh)/;
+like(join("\n", $nginx->logged($told)), qr/^.*is stale.*\n.*is fresh again.*$/, 'told once');
+$late->heartbeat(1_000);
+wait_for(sub { get('/late/ping'); $nginx->logged($told) == 3 }, 'the next line', 12);
+like(($nginx->logged($told))[2], qr/\[error\].*is stale/, 'and again when it stays away');
+$late->heartbeat('auto');
+get('/late/ping') for 1 .. 3;
+is(scalar $nginx->logged($told), 4, 'with its end');
 
 # no round yet
 my ($status, $said) = Prober::Segment::once("$nginx->{dir}/young", 'put', '/ping', 200, 0, 'text/plain', 'pong');

@@ -72,6 +72,11 @@ $a = get('/none/p/ping');
 is("$a->{status} $a->{header}{'x-ready'}", '503 no', 'no segment');
 ok(!exists $a->{header}{'x-age'}, 'no age');
 
+$segment->touch('/ping', -60_000);
+$a = get('/ping');
+is("$a->{status} $a->{header}{'x-ready'}", '200 yes', 'data of the future');
+ok(!exists $a->{header}{'x-age'}, 'no age');
+
 $segment->heartbeat(60_000);
 $a = get('/healthz/10.0.0.1');
 is("$a->{status} $a->{header}{'x-ready'}", '503 no', 'stale');

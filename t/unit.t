@@ -8,6 +8,7 @@ my @sources = map { m{([^/]+)\.c$} } sort glob('t/unit/test_*.c');
 ok(@sources > 5, 'there are unit tests');
 
 $ENV{ASAN_OPTIONS} = 'detect_leaks=1:abort_on_error=0';
+$ENV{LSAN_OPTIONS} = 'suppressions=t/lib/lsan.supp:print_suppressions=0';
 $ENV{TSAN_OPTIONS} = 'halt_on_error=1';
 for my $build ('build', 'build/asan', 'build/tsan') {
     for my $name (@sources) {

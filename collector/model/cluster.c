@@ -202,6 +202,29 @@ struct node *cluster_add(struct cluster *cluster, const struct prober_addr *addr
     return node;
 }
 
+void cluster_unfix(struct cluster *cluster, bool local)
+{
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        struct node *node = cluster->sorted[i];
+
+        node->private.fixed = false;
+        if (!local)
+            continue;
+        node->local = false;
+        node->phi = -1;
+        mark_verdict(cluster, node);
+    }
+    if (local) {
+        cluster->local = NULL;
+        cluster->last_local = (struct observation){0};
+    }
+}
+
+void cluster_recall(struct cluster *cluster, const struct prober_addr *address)
+{
+    cluster_learn(cluster, address);
+}
+
 enum liveness cluster_opinion(const struct cluster *cluster, const struct node *observer,
                               const struct node *node)
 {

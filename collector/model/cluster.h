@@ -50,6 +50,7 @@ enum verdict_reason {
     REASON_RISING = 1u << 9,       /* ready, but not for `rise` rounds yet */
     REASON_REHAB = 1u << 10,       /* changed too often */
     REASON_GONE = 1u << 11,        /* left the cluster */
+    REASON_STARTING = 1u << 12,    /* Cassandra's MBeans are not there: starting or stopping */
 };
 
 struct verdict {
@@ -84,6 +85,8 @@ struct node_private {
                                 gossip last */
     int64_t own_detail_ms;   /* observed_at_ms of its last view with its own gossip state in it */
     int64_t gone_generation; /* generation known when its process was found gone */
+    bool starting;           /* a poll found no MBeans, and none has found any since */
+    int64_t old_generation;  /* generation known by then */
     int64_t change_ms[3];    /* last changes of the published readiness, oldest first; 0 = none */
     /* What the bodies show of it as an observer. */
     bool shown_known, shown_fresh;
@@ -198,9 +201,22 @@ void cluster_evaluate(struct cluster *cluster, bool round, int64_t now_ms,
  * documents went. */
 void cluster_clean(struct cluster *cluster);
 
+/*
+ * Adds an address that was a node when it was last heard of, before this process. It is polled, and
+ * forgotten when nobody in gossip has it any more.
+ */
+void cluster_recall(struct cluster *cluster, const struct prober_addr *address);
+
 /* Adds an address that is to be polled before gossip knows it (peers.static), or finds it; it is
  * never forgotten. */
 struct node *cluster_add(struct cluster *cluster, const struct prober_addr *address);
+
+/*
+ * The configuration changed: addresses that were added by cluster_add() are kept no longer than
+ * gossip has them (add those again that are still configured). `local`: the local source is another
+ * one, and who it is is not known.
+ */
+void cluster_unfix(struct cluster *cluster, bool local);
 
 /* NULL = unknown. */
 struct node *cluster_find(const struct cluster *cluster, const struct prober_addr *address);

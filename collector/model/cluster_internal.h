@@ -56,6 +56,9 @@ uint32_t node_state_reasons(const struct cluster *cluster, const struct node *no
 /* The STATUS that holds for the node now: "" = not known. */
 const char *node_status(const struct cluster *cluster, const struct node *node, int64_t now_ms);
 
+/* In gossip, but no member of the ring yet. */
+bool node_joining(const struct cluster *cluster, const struct node *node, int64_t now_ms);
+
 /* Brings node->ineligible and what belongs to it up to now. True when it changed. */
 bool node_update_eligibility(const struct cluster *cluster, struct node *node, int64_t now_ms);
 

@@ -71,6 +71,22 @@ static bool status_contradicts(const struct cluster *cluster, const struct node 
     return now_ms - node->private.first_seen_ms < cluster->readiness.settle_ms;
 }
 
+/*
+ * Not in the ring yet, as far as is known, and for `settle` too while nothing is. A member that
+ * starts again stays one, with no STATUS at first.
+ */
+bool node_joining(const struct cluster *cluster, const struct node *node, int64_t now_ms)
+{
+    const char *status = node_status(cluster, node, now_ms);
+
+    if (status[0] || node->member)
+        return status_is_joining(status);
+    if (knows_mode(cluster, node, now_ms))
+        return strcmp(node->view->mode, normal) != 0;
+    return node->gossip.generation > 0 ||
+           now_ms - node->private.first_seen_ms < cluster->readiness.settle_ms;
+}
+
 uint32_t node_state_reasons(const struct cluster *cluster, const struct node *node, int64_t now_ms)
 {
     bool fresh = node_view_fresh(cluster, node, now_ms);
@@ -81,6 +97,8 @@ uint32_t node_state_reasons(const struct cluster *cluster, const struct node *no
         return REASON_GONE;
     if (node->process_gone)
         reasons |= REASON_PROCESS_GONE;
+    if (node->private.starting)
+        reasons |= REASON_STARTING;
     if (knows_mode(cluster, node, now_ms)) {
         const char *status = node_status(cluster, node, now_ms);
 

@@ -48,6 +48,8 @@ static void update_process(struct node *node)
 {
     if (node->process_gone && node->gossip.generation > node->private.gone_generation)
         node->process_gone = false;
+    if (node->private.starting && node->gossip.generation > node->private.old_generation)
+        node->private.starting = false;
 }
 
 static void update_shown(struct evaluation *evaluation, struct node *node)
@@ -142,7 +144,7 @@ static void update_members(struct evaluation *evaluation)
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         struct node *node = cluster->sorted[i];
         bool member = (told ? node->private.listed : node->member) && !node->gone &&
-                      !status_is_joining(node_status(cluster, node, evaluation->now_ms));
+                      !node_joining(cluster, node, evaluation->now_ms);
 
         if (member != node->member)
             mark_verdict(cluster, node);

@@ -260,6 +260,23 @@ static bool follow_process(struct node *node, const struct observation *observat
     return node->process_gone != before;
 }
 
+/*
+ * Its agent answers, and Cassandra is not there: the process that gossip speaks of has ended, or is
+ * about to. Nobody else may notice, when it starts again at once. What a start that keeps it from
+ * answering makes of the next polls is no news.
+ */
+static void follow_start(struct node *node, enum poll_result result)
+{
+    struct node_private *private = &node->private;
+
+    if (result == POLL_OK) {
+        private->starting = false;
+    } else if (result == POLL_NO_MBEAN && !private->starting) {
+        private->starting = true;
+        private->old_generation = node->gossip.generation;
+    }
+}
+
 /* How the poll ended, as documents show it. */
 static bool keep_result(struct node *node, enum poll_result result,
                         const struct observation *observation)
@@ -283,6 +300,7 @@ bool cluster_ingest(struct cluster *cluster, struct observation *observation, in
         return changed;
     was_fresh = node_view_fresh(cluster, node, now_ms);
     changed |= follow_process(node, observation);
+    follow_start(node, observation->result);
     node->reported_at_ms = observation->began_ms;
     if (result == POLL_OK) {
         node->polls_ok++;

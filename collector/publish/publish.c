@@ -9,11 +9,17 @@ static const char json[] = "application/json";
 static const char plain[] = "text/plain; charset=utf-8";
 static const char prometheus[] = "text/plain; version=0.0.4; charset=utf-8";
 
+/* Between rounds so many nodes' documents are rendered at once; more wait for the round's end. */
+#define AT_ONCE 64
+
 /* One publish in progress. */
 struct batch {
     struct publisher *publisher;
     const struct render_context *context;
     int64_t observed_at_ms; /* of the data behind the cluster-wide documents */
+    bool all;               /* every document, changed or not */
+    bool round;             /* and the ages of all */
+    bool turned_only;       /* of the nodes only those whose readiness changed */
     int error;              /* the first one */
 };
 
@@ -44,8 +50,11 @@ static void put(struct batch *batch, const char *key, int status, unsigned flags
     remember(batch, r);
 }
 
+/* After a failure no age moves: what could not be replaced must not look new. */
 static void touch(struct batch *batch, const char *key, int64_t observed_at_ms)
 {
+    if (batch->error < 0)
+        return;
     prober_segment_writer_touch(batch->publisher->writer, key, strlen(key), observed_at_ms);
 }
 
@@ -85,31 +94,53 @@ static void remove_node(struct batch *batch, const struct node_keys *keys)
     prober_segment_writer_remove(writer, keys->node, strlen(keys->node));
 }
 
-static void publish_node(struct batch *batch, const struct node *node, bool all)
+/* Its readiness changed since the last whole publish. */
+static bool turned(const struct batch *batch, const struct node *node)
 {
-    struct node_keys keys;
-    struct text *text;
-    int status;
+    return node->changed_at_ms >= batch->publisher->published_at_ms;
+}
 
+static void publish_bodies(struct batch *batch, const struct node *node,
+                           const struct node_keys *keys)
+{
+    struct text *text = fresh(batch);
+    int status = render_healthz(text, batch->context, node);
+
+    put(batch, keys->healthz, status, not_ready_flag(node), json);
+    text = fresh(batch);
+    status = render_brief(text, node);
+    put(batch, keys->brief, status, not_ready_flag(node), plain);
+}
+
+static void publish_account(struct batch *batch, const struct node *node,
+                            const struct node_keys *keys)
+{
+    struct text *text = fresh(batch);
+    int status = render_node(text, batch->context, node);
+
+    text_add(text, "\n", 1);
+    put(batch, keys->node, status, 0, json);
+}
+
+static void publish_node(struct batch *batch, const struct node *node)
+{
+    bool bodies = batch->all || node->dirty_opinions || turned(batch, node);
+    bool account = batch->all || node->dirty_verdict;
+    struct node_keys keys;
+
+    if (!batch->round && !bodies && !account)
+        return;
+    if (batch->turned_only && !turned(batch, node))
+        return;
     make_keys(node, &keys);
     if (node->forgotten) {
         remove_node(batch, &keys);
         return;
     }
-    if (all || node->dirty_opinions || node->dirty_verdict) {
-        text = fresh(batch);
-        status = render_healthz(text, batch->context, node);
-        put(batch, keys.healthz, status, not_ready_flag(node), json);
-    }
-    if (all || node->dirty_verdict) {
-        text = fresh(batch);
-        status = render_brief(text, node);
-        put(batch, keys.brief, status, not_ready_flag(node), plain);
-        text = fresh(batch);
-        status = render_node(text, batch->context, node);
-        text_add(text, "\n", 1);
-        put(batch, keys.node, status, 0, json);
-    }
+    if (bodies)
+        publish_bodies(batch, node, &keys);
+    if (account)
+        publish_account(batch, node, &keys);
     touch(batch, keys.healthz, batch->observed_at_ms);
     touch(batch, keys.brief, batch->observed_at_ms);
     touch(batch, keys.node, batch->observed_at_ms);
@@ -128,40 +159,56 @@ static void publish_unknown(struct batch *batch)
     touch(batch, "/nodes/*", batch->observed_at_ms);
 }
 
-/* A cluster-wide document under its name and, where it has one, its older alias. */
-static void put_shared(struct batch *batch, const char *key, const char *alias)
+static bool knows_seeds(const struct cluster *cluster)
 {
-    put(batch, key, 200, 0, json);
-    touch(batch, key, batch->observed_at_ms);
-    if (!alias)
-        return;
-    put(batch, alias, 200, 0, json);
-    touch(batch, alias, batch->observed_at_ms);
+    for (size_t i = 0; i < cluster->n_sorted; i++)
+        if (cluster->sorted[i]->seed)
+            return true;
+    return false;
+}
+
+/* A list that an earlier collector published outlives a start in which nobody can be chosen yet: it
+ * ages. */
+static void publish_seeds(struct batch *batch)
+{
+    static const char *const keys[] = {"/localseeds", "/seeds"};
+
+    render_local_seeds(fresh(batch), batch->context);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (!knows_seeds(batch->context->cluster) &&
+            prober_segment_writer_keep(batch->publisher->writer, keys[i], strlen(keys[i])))
+            continue;
+        put(batch, keys[i], 200, 0, json);
+        touch(batch, keys[i], batch->observed_at_ms);
+    }
 }
 
 static void publish_cluster(struct batch *batch)
 {
-    render_nodes(fresh(batch), batch->context);
-    put_shared(batch, "/nodes", NULL);
+    if (!batch->turned_only) {
+        render_nodes(fresh(batch), batch->context);
+        put(batch, "/nodes", 200, 0, json);
+    }
     render_ready_local_dcs(fresh(batch), batch->context);
-    put_shared(batch, "/readylocaldcs", "/region-ready");
-    render_local_seeds(fresh(batch), batch->context);
-    put_shared(batch, "/localseeds", "/seeds");
+    put(batch, "/readylocaldcs", 200, 0, json);
+    put(batch, "/region-ready", 200, 0, json);
+    publish_seeds(batch);
     render_dcs(fresh(batch), batch->context);
-    put_shared(batch, "/dcs", NULL);
+    put(batch, "/dcs", 200, 0, json);
 }
 
 static void touch_cluster(struct batch *batch)
 {
-    static const char *const keys[] = {"/nodes",      "/readylocaldcs", "/region-ready",
-                                       "/localseeds", "/seeds",         "/dcs"};
+    static const char *const keys[] = {"/nodes", "/readylocaldcs", "/region-ready", "/dcs"};
+    static const char *const seeds[] = {"/localseeds", "/seeds"};
 
+    for (size_t i = 0; i < 2 && knows_seeds(batch->context->cluster); i++)
+        touch(batch, seeds[i], batch->observed_at_ms);
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         touch(batch, keys[i], batch->observed_at_ms);
 }
 
-/* The documents about this host's own node; small, so rendered every time and written when changed.
- */
+/* The documents about this host's own node: rendered every time, written when changed. */
 static void publish_local(struct batch *batch)
 {
     const struct cluster *cluster = batch->context->cluster;
@@ -173,6 +220,8 @@ static void publish_local(struct batch *batch)
 
     put(batch, "/ready", status, 0, plain);
     touch(batch, "/ready", batch->observed_at_ms);
+    if (batch->turned_only)
+        return;
     text = fresh(batch);
     status = render_view(text, cluster);
     put(batch, "/view", status, PROBER_DOCUMENT_NO_CACHE, json);
@@ -182,7 +231,7 @@ static void publish_local(struct batch *batch)
 static void publish_service(struct batch *batch, const struct process_figures *figures)
 {
     text_puts(fresh(batch), "pong\n");
-    put(batch, "/ping", 200, 0, plain);
+    put(batch, "/ping", 200, PROBER_DOCUMENT_FRESH_ONLY, plain);
     touch(batch, "/ping", batch->context->now_ms);
     render_metrics(fresh(batch), batch->context, figures);
     put(batch, "/metrics", 200, 0, prometheus);
@@ -211,31 +260,59 @@ static int64_t data_time(const struct cluster *cluster)
     return oldest != INT64_MAX ? oldest : newest;
 }
 
+static bool many_changed(const struct cluster *cluster)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < cluster->n_sorted; i++)
+        n += cluster->sorted[i]->dirty_opinions || cluster->sorted[i]->dirty_verdict;
+    return n > AT_ONCE;
+}
+
+static void publish_documents(struct batch *batch)
+{
+    const struct cluster *cluster = batch->context->cluster;
+
+    for (size_t i = 0; i < cluster->n_sorted; i++)
+        publish_node(batch, cluster->sorted[i]);
+    publish_local(batch);
+    if (batch->all || cluster->dirty)
+        publish_cluster(batch);
+    if (!batch->turned_only)
+        touch_cluster(batch);
+    if (batch->all || batch->round)
+        publish_unknown(batch);
+}
+
 int publisher_publish(struct publisher *publisher, const struct render_context *context,
                       const struct process_figures *figures, bool round)
 {
-    const struct cluster *cluster = context->cluster;
-    struct batch batch = {.publisher = publisher, .context = context};
-    bool all = !publisher->published;
+    struct batch batch = {.publisher = publisher,
+                          .context = context,
+                          .observed_at_ms = data_time(context->cluster),
+                          .all = !publisher->published,
+                          .round = round};
 
-    batch.observed_at_ms = data_time(cluster);
-    for (size_t i = 0; i < cluster->n_sorted; i++)
-        publish_node(&batch, cluster->sorted[i], all);
-    publish_local(&batch);
-    if (all || cluster->dirty)
-        publish_cluster(&batch);
-    else
-        touch_cluster(&batch);
-    publish_unknown(&batch);
+    batch.turned_only =
+        !round && !batch.all && publisher->last_error == 0 && many_changed(context->cluster);
+    if (round)
+        remember(&batch, prober_segment_writer_check(publisher->writer));
+    publish_documents(&batch);
     if (round)
         publish_service(&batch, figures);
+    /* What the collector before this one published, and this one does not know, is no more. */
+    if (batch.all)
+        prober_segment_writer_remove_inherited(publisher->writer);
     remember(&batch, prober_segment_writer_commit(publisher->writer));
     /* No heartbeat over documents that could not be replaced: they must not look fresh. */
     if (round && batch.error == 0)
         prober_segment_writer_heartbeat(publisher->writer, context->now_ms);
     publisher->published = batch.error == 0 || publisher->published;
     publisher->last_error = batch.error;
-    return batch.error;
+    if (batch.error < 0)
+        return batch.error;
+    publisher->published_at_ms = context->now_ms;
+    return batch.turned_only;
 }
 
 void publisher_free(struct publisher *publisher)

@@ -11,14 +11,21 @@
 struct publisher {
     struct prober_segment_writer *writer; /* borrowed */
     struct text text;                     /* room that is used again */
-    bool published; /* a complete set of documents was published by this process */
+    bool published;          /* a complete set of documents was published by this process */
+    int64_t published_at_ms; /* the last publish without a failure began */
     uint64_t failures;
     int last_error; /* negative errno of the last failure; 0 = the last publish was whole */
 };
 
 /*
- * Publishes every document that changed and the ages of all. `round`: a complete round, so the
- * heartbeat moves. 0 or the first error; what could be published is.
+ * Publishes every document that changed. `round`: a complete round, so the ages of all documents
+ * and the heartbeat move.
+ *
+ * Between rounds, when many documents changed, only those of nodes whose readiness changed are
+ * published, whatever the cluster's size; the rest waits for the round.
+ *
+ * 0: everything dirty is published; 1: some of it waits and must stay dirty; or the first error:
+ * what could be published is.
  */
 int publisher_publish(struct publisher *publisher, const struct render_context *context,
                       const struct process_figures *figures, bool round);

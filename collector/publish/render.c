@@ -13,6 +13,15 @@ static bool shown(const struct node *node)
     return node && !node->gone && !node->forgotten;
 }
 
+static void make_key(struct observer_line *line, const struct node *node)
+{
+    char *end = stpcpy(line->key, ",\"/");
+
+    end = stpcpy(end, node->text);
+    end = stpcpy(end, "\":\"");
+    line->key_len = (size_t)(end - line->key);
+}
+
 bool render_prepare(struct render_context *context)
 {
     const struct cluster *cluster = context->cluster;
@@ -28,9 +37,10 @@ bool render_prepare(struct render_context *context)
 
         if (!shown(node))
             continue;
-        line->observer = node;
-        line->key_len = (size_t)snprintf(line->key, sizeof(line->key), "\"/%s\":\"", node->text);
-        if (!node_view_fresh(cluster, node, context->now_ms))
+        make_key(line, node);
+        if (node_view_fresh(cluster, node, context->now_ms) && node->n_opinions > 0)
+            line->opinions = node->opinions;
+        else
             snprintf(line->missing, sizeof(line->missing), "%s", missing_view_word(node, status));
         context->n_observers++;
     }
@@ -67,14 +77,11 @@ int render_healthz(struct text *text, const struct render_context *context, cons
     text_add(text, "{", 1);
     for (size_t i = 0; i < context->n_observers && !node->gone; i++) {
         const struct observer_line *line = &context->observers[i];
-        const char *word = line->missing;
+        size_t comma = i > 0 ? 0 : 1;
 
-        if (*word == '\0')
-            word = liveness_word(cluster_opinion(context->cluster, line->observer, node));
-        if (i > 0)
-            text_add(text, ",", 1);
-        text_add(text, line->key, line->key_len);
-        text_puts(text, word);
+        text_add(text, line->key + comma, line->key_len - comma);
+        text_puts(text,
+                  line->opinions ? liveness_word(line->opinions[node->index]) : line->missing);
         text_add(text, "\"", 1);
     }
     text_add(text, "}\n", 2);

@@ -10,10 +10,10 @@
 
 /* An observer as every /healthz/IP body shows it; prepared once for all bodies. */
 struct observer_line {
-    const struct node *observer;
-    char key[PROBER_ADDR_STRLEN + 8]; /* "/10.0.0.1":" with its quotes */
+    const uint8_t *opinions; /* of the observer; NULL = its view is missing */
     size_t key_len;
-    char missing[16]; /* the word that stands for its view; "" = its view is fresh */
+    char key[PROBER_ADDR_STRLEN + 8]; /* ,"/10.0.0.1":" with its comma and quotes */
+    char missing[16];                 /* the word that stands for a missing view */
 };
 
 /* What a rendering needs beside the cluster. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
+
 #define MAX_VALUES                                                                                 \
     250000 /* JSON values in one answer: a million small ones would cost a hundred times their     \
               bytes */
@@ -252,8 +254,8 @@ static enum poll_result check_root(unsigned asked_bits, json_t *root, char *deta
     return POLL_OK;
 }
 
-enum poll_result jolokia_parse(unsigned asked, const char *body, size_t len, struct view **ret,
-                               enum spelling *ret_spelling, char detail[DETAIL_LEN])
+static enum poll_result parse(unsigned asked, const char *body, size_t len, struct view **ret,
+                              enum spelling *ret_spelling, char *detail)
 {
     struct answer answer = {.asked = asked};
     enum poll_result result;
@@ -272,17 +274,31 @@ enum poll_result jolokia_parse(unsigned asked, const char *body, size_t len, str
     return result;
 }
 
+enum poll_result jolokia_parse(unsigned asked, const char *body, size_t len, struct view **ret,
+                               enum spelling *ret_spelling, char detail[DETAIL_LEN])
+{
+    enum poll_result result;
+
+    json_set_alloc_funcs(arena_alloc, arena_free);
+    result = parse(asked, body, len, ret, ret_spelling, detail);
+    arena_reset();
+    return result;
+}
+
 char *jolokia_exec_request(const char *mbean, const char *name, const char *argument)
 {
-    json_t *root = json_pack("{s:s, s:s, s:s+, s:[]}", "type", "exec", "mbean", mbean, "operation",
-                             name, argument ? "(java.lang.String)" : "()", "arguments");
-    char *ret = NULL;
+    char *text = NULL;
+    json_t *root;
 
+    json_set_alloc_funcs(arena_alloc, arena_free);
+    root = json_pack("{s:s, s:s, s:s+, s:[]}", "type", "exec", "mbean", mbean, "operation", name,
+                     argument ? "(java.lang.String)" : "()", "arguments");
     if (root && (!argument || json_array_append_new(json_object_get(root, "arguments"),
                                                     json_string(argument)) == 0))
-        ret = json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    return ret;
+        text = json_dumps(root, JSON_COMPACT);
+    text = text ? strdup(text) : NULL;
+    arena_reset();
+    return text;
 }
 
 static enum poll_result take_reply(json_t *value, struct reply *reply)
@@ -304,12 +320,11 @@ static enum poll_result take_reply(json_t *value, struct reply *reply)
     return POLL_OK;
 }
 
-void jolokia_exec_parse(const char *body, size_t len, struct reply *ret)
+static void parse_reply(const char *body, size_t len, struct reply *ret)
 {
-    json_t *root = NULL;
     json_error_t error;
+    json_t *root;
 
-    *ret = (struct reply){.result = POLL_OK};
     if (too_many_values(body, len)) {
         ret->result = poll_fail(POLL_TOO_LARGE, ret->detail, "too many values");
         return;
@@ -323,7 +338,14 @@ void jolokia_exec_parse(const char *body, size_t len, struct reply *ret)
         ret->result = element_result("the operation", root, ret->detail);
     if (ret->result == POLL_OK)
         ret->result = take_reply(json_object_get(root, "value"), ret);
-    json_decref(root);
+}
+
+void jolokia_exec_parse(const char *body, size_t len, struct reply *ret)
+{
+    *ret = (struct reply){.result = POLL_OK};
+    json_set_alloc_funcs(arena_alloc, arena_free);
+    parse_reply(body, len, ret);
+    arena_reset();
     if (ret->result != POLL_OK)
         reply_done(ret);
 }

@@ -1,7 +1,9 @@
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "poller_private.h"
@@ -10,6 +12,8 @@
 #define STEP_US       5000 /* turns closer than this are taken together */
 #define NATIVE_PORT   9042
 #define RETRY_DETAILS 10 /* intervals to wait after a detail poll that failed */
+#define FRESH_PENDING 64 /* new targets are asked at once, but not more at a time */
+#define TRIM_US       10000000
 
 static int64_t now_us(void)
 {
@@ -75,20 +79,26 @@ static void check_round(struct poller *poller)
 static void learn_local(struct poller *poller, const struct view *view)
 {
     static const struct prober_addr any = {.bytes = {[10] = 0xff, [11] = 0xff}}; /* 0.0.0.0 */
+    const struct gossip_state *found = NULL;
 
     if (view->host_id[0] == '\0')
         return;
     for (size_t i = 0; i < view->n_states; i++) {
         const struct gossip_state *state = &view->states[i];
-        bool own =
-            prober_addr_is_unset(&state->native) || prober_addr_compare(&state->native, &any) == 0;
 
-        if (strcmp(state->host_id, view->host_id) != 0)
-            continue;
+        /* After a change of its address gossip may have it twice: the later life is it. */
+        if (strcasecmp(state->host_id, view->host_id) == 0 &&
+            (!found || state->generation > found->generation))
+            found = state;
+    }
+    if (found) {
+        bool own =
+            prober_addr_is_unset(&found->native) || prober_addr_compare(&found->native, &any) == 0;
+
         memcpy(poller->local_host_id, view->host_id, HOST_ID_LEN);
-        poller->local_address = state->endpoint;
-        poller->native = own ? state->endpoint : state->native;
-        poller->native_port = state->native_port ? state->native_port : NATIVE_PORT;
+        poller->local_address = found->endpoint;
+        poller->native = own ? found->endpoint : found->native;
+        poller->native_port = found->native_port ? found->native_port : NATIVE_PORT;
         return;
     }
     /* Another node than before, and not known yet which. */
@@ -218,8 +228,18 @@ static int64_t turn_us(const struct poller *poller, size_t i)
     return poller->pass_began_us + window * (int64_t)i / (int64_t)poller->n_targets;
 }
 
+/* The holes that a burst of large answers leaves in the heap go back to the system. */
+static void trim(struct poller *poller, int64_t now)
+{
+    if (now < poller->trim_due_us)
+        return;
+    malloc_trim(0);
+    poller->trim_due_us = now + TRIM_US;
+}
+
 static void begin_pass(struct poller *poller, int64_t now)
 {
+    trim(poller, now);
     if (poller->pass > 0 && !poller->round_done) {
         poller->round_done = true;
         poller->handlers.round(poller->handlers.userdata);
@@ -242,7 +262,7 @@ void poller_arm(struct poller *poller)
     int64_t soonest = now_us() + STEP_US;
 
     if (poller->n_fresh > 0) {
-        next = 0;
+        next = poller->pending < FRESH_PENDING ? 0 : soonest;
     } else if (poller->cursor < poller->n_targets && turn_us(poller, poller->cursor) < next) {
         next = turn_us(poller, poller->cursor);
         if (next < soonest)
@@ -263,7 +283,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     if (now >= poller->next_tick_us)
         begin_pass(poller, now);
     for (size_t i = 0; i < poller->n_targets && poller->n_fresh > 0; i++)
-        if (poller->targets[i]->fresh)
+        if (poller->targets[i]->fresh && poller->pending < FRESH_PENDING)
             turn(poller, poller->targets[i]);
     while (poller->cursor < poller->n_targets && turn_us(poller, poller->cursor) <= now)
         turn(poller, poller->targets[poller->cursor++]);

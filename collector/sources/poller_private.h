@@ -45,7 +45,7 @@ struct poller {
     bool has_local;
 
     uint64_t pass; /* counts from 1 */
-    int64_t pass_began_us, next_tick_us;
+    int64_t pass_began_us, next_tick_us, trim_due_us;
     size_t cursor; /* targets before it had their turn in this pass */
     size_t n_fresh;
     size_t pending; /* polls of this pass that have not ended */

@@ -61,7 +61,7 @@ sub collector {
     local $ENV{PROBER_COLLECTOR} //= root() . '/build/prober-collector';
     my $fleet = Prober::Fleet->start(nodes => $nodes, dcs => 4, racks => 3);
     my $collector = Prober::Collector->start(
-        fleet_conf($fleet, 'poll: { interval = "1s"; timeout = "1s"; view_ttl = "3s"; };'));
+        fleet_conf($fleet, 'poll: { interval = "1s"; timeout = "1s"; view_ttl = "3s"; }; readiness: { rehab = "0"; };'));
     $collector->wait_ready(60);
     my $all_ready = sub { $collector->status eq "$nodes nodes, $nodes ready" };
     wait_for($all_ready, 'all to be ready', 60);

@@ -207,7 +207,7 @@ sub callgrind_run {
     my ($method, $path, $count) = @_;
     my $out = tempdir() . '/callgrind.out';
     local $ENV{PROBER_NGINX} = spew(tempdir() . '/nginx.valgrind',
-        "#!/bin/sh\nexec valgrind -q --tool=callgrind --callgrind-out-file=$out /usr/sbin/nginx \"\$@\"\n");
+        "#!/bin/sh\nexec valgrind -q --vgdb=no --tool=callgrind --callgrind-out-file=$out /usr/sbin/nginx \"\$@\"\n");
     chmod 0755, $ENV{PROBER_NGINX};
     my $slow = start_nginx(one_process => 1);
     wait_for(sub { http($slow->port, "GET $path")->{status} == 200 }, 'nginx under valgrind', 60);

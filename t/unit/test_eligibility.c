@@ -170,7 +170,41 @@ static void a_node_without_a_status_in_gossip_waits_for_one(void **state)
     fleet.node[2].status = "";
     fleet_rounds(&fleet, 20000);
     assert_verdicts(&fleet, "rr.");
-    assert_int_equal(fleet_reasons(&fleet, 2), REASON_STATUS);
+    assert_int_equal(fleet_reasons(&fleet, 2), REASON_STATUS | REASON_STARTING);
+    fleet_done(&fleet);
+}
+
+/* A crash and a start at once: gossip notices nothing, so all see it UP and have it as NORMAL. */
+static void a_node_without_mbeans_is_not_ready_whatever_gossip_says(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    fleet_init(&fleet, 3, POLICY_MUTUAL);
+    fleet.cluster->readiness.rehab_ms = 0;
+    fleet_round(&fleet);
+    assert_verdicts(&fleet, "rrr");
+    fleet.node[2].result = POLL_NO_MBEAN;
+    fleet_round(&fleet);
+    assert_verdicts(&fleet, "rr.");
+    assert_int_equal(fleet_reasons(&fleet, 2), REASON_STARTING);
+    assert_int_equal(fleet_node(&fleet, 2)->ineligible, INELIGIBLE_STATE);
+    assert_true(fleet_node(&fleet, 2)->member);
+    /* A start that is slow makes polls time out. */
+    fleet.node[2].result = POLL_TIMEOUT;
+    fleet_rounds(&fleet, 60000);
+    assert_verdicts(&fleet, "rr.");
+    assert_int_equal(fleet_reasons(&fleet, 2), REASON_STARTING);
+    /* Gossip of the process that has started is news, as long as the node says nothing else. */
+    fleet.node[2].generation++;
+    fleet_round(&fleet);
+    assert_verdicts(&fleet, "rrr");
+    fleet.node[2].result = POLL_NO_MBEAN;
+    fleet_rounds(&fleet, 2000);
+    assert_verdicts(&fleet, "rr.");
+    fleet.node[2].result = POLL_OK;
+    fleet_round(&fleet);
+    assert_verdicts(&fleet, "rrr");
     fleet_done(&fleet);
 }
 
@@ -337,7 +371,7 @@ static void a_process_stays_gone_until_it_answers_or_gossip_knows_the_next(void 
         fleet.node[0].process_gone = true;
         fleet_round(&fleet);
         fleet.node[0].process_gone = false;
-        fleet.node[0].result = POLL_NO_MBEAN;
+        fleet.node[0].result = POLL_TIMEOUT;
         fleet_rounds(&fleet, 5000);
         assert_verdicts(&fleet, ".rr");
         if (by_gossip)
@@ -496,6 +530,7 @@ int main(void)
         cmocka_unit_test(an_older_status_does_not_hold_a_normal_node_back),
         cmocka_unit_test(a_joining_node_is_never_ready_before_it_is_normal),
         cmocka_unit_test(a_node_without_a_status_in_gossip_waits_for_one),
+        cmocka_unit_test(a_node_without_mbeans_is_not_ready_whatever_gossip_says),
         cmocka_unit_test(the_state_of_a_silent_node_is_asked_for),
         cmocka_unit_test(a_state_that_stays_unknown_is_no_contradiction),
         cmocka_unit_test(a_view_counts_until_view_ttl),

@@ -45,7 +45,8 @@ sub start {
     my $manager = take_notifications("$dir/$name.notify", $self->{notified});
     $self->{process} = Prober::Test::start(
         name => $name,
-        env => { NOTIFY_SOCKET => "$dir/$name.notify", ASAN_OPTIONS => 'detect_leaks=1', %{ $option{env} || {} } },
+        env => { NOTIFY_SOCKET => "$dir/$name.notify", ASAN_OPTIONS => 'detect_leaks=1',
+            LSAN_OPTIONS => 'suppressions=' . Prober::Test::root() . '/t/lib/lsan.supp:print_suppressions=0', %{ $option{env} || {} } },
         command => [ program(), '--config', $self->{conf} ]);
     $self->{process}{manager} = $manager;
     return $self;

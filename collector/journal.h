@@ -1,0 +1,28 @@
+/*
+ * What people are told as it happens: decisions and observers in the journal, the cluster in one
+ * line for systemctl status. Nothing per poll.
+ */
+#ifndef JOURNAL_H
+#define JOURNAL_H
+
+#include "model/cluster.h"
+#include "publish/text.h"
+
+/* What was told already. Zeroed to begin with. */
+struct journal {
+    const char **said; /* [index of a node] = observer_word() as last logged; n_said long */
+    size_t n_said;
+    struct text status; /* the last STATUS= line, NUL-terminated; data NULL = none yet */
+};
+
+void journal_decisions(const struct decision *decisions, size_t n);
+
+/* Whose opinion counts no more, or again. */
+void journal_observers(struct journal *journal, const struct cluster *cluster);
+
+/* STATUS= when it changed. publish_error: negative errno of the last publish, or 0. */
+void journal_status(struct journal *journal, const struct cluster *cluster, int publish_error);
+
+void journal_free(struct journal *journal);
+
+#endif
