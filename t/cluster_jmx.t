@@ -103,5 +103,6 @@ for my $version (split ' ', $ENV{PROBER_JMX_RELEASES} // '5.0.4 4.1.9 4.0.18') {
     is($end->{bad_stream} // 0, 0, "$version: no answer was unreadable");
     is($end->{exception} // 0, 0, "$version: nor an exception of another kind") or diag($poller->output =~ /(.*result=exception.*)/);
     is(scalar($cluster->end), 0, "$version: all nodes have ended");
+    run('rm', '-rf', $cluster->{dir}); # the next one is made at the same place
 }
 done();
