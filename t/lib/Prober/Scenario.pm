@@ -22,7 +22,8 @@ use Prober::Watch;
 our @EXPORT = qw(run_scenario);
 
 # The default poll settings of the collector, in s, and what judging and publishing may take on a busy machine.
-use constant { INTERVAL => 0.5, TIMEOUT => 1, VIEW_TTL => 3, SLACK => 0.3 };
+use constant { INTERVAL => 0.5, TIMEOUT => 1, VIEW_TTL => 3, SLACK => 1 };
+use constant OPERATION => 10;    # Cassandra's own time for an operation, such as announcing that it leaves gossip
 use constant CONVICTED => 30;    # gossip needs some 18 s to take a silent node for DOWN
 use constant STARTED   => 180;
 
@@ -297,17 +298,17 @@ sub killed_and_services_off {
     body_becomes(3, 200, views(3 => 'refused'), 'killed, and not noticed: its own view is missing', VIEW_TTL + 2);
 
     my $off = $cluster->execute(2, 'stopNativeTransport');
-    turns(2, 404, $off, 2 * INTERVAL + SLACK + 1, 'native transport off');
+    turns(2, 404, $off, OPERATION, 'native transport off');
     reasons_become(2, 'native transport off', 'and why');
     is(node(2)->{native_transport}, JSON::PP::false, 'as its own member says');
     is(healthz(2)->{body}, views(3 => 'refused'), 'though all see it UP');
     clients_go_on(2, $off);
     my $on = $cluster->execute(2, 'startNativeTransport');
-    turns(2, 200, $on, 2 * INTERVAL + SLACK + 1, 'native transport on');
+    turns(2, 200, $on, OPERATION, 'native transport on');
     outage(2, $off, 'native transport was off');
 
     $off = $cluster->execute(2, 'stopGossiping');
-    turns(2, 404, $off, 2 * INTERVAL + SLACK + 1, 'gossip off');
+    turns(2, 404, $off, OPERATION, 'gossip off');
     # Gossip that was under way makes the others take it for UP again now and then.
     reasons_become(2, qr/^(DOWN by [12] of 2; )?status shutdown; gossip off$/, 'and why', 10);
     $on = $cluster->execute(2, 'startGossiping');
@@ -331,7 +332,7 @@ sub restarted_and_drained {
     all_well(1, 2, 4);
     my $restarted = $cluster->start(3);
     my $drained = $cluster->execute(2, 'drain');
-    turns(2, 404, $drained, 2 * INTERVAL + SLACK + 2, 'drained');
+    turns(2, 404, $drained, OPERATION, 'drained');
     reasons_become(2, qr/^DOWN by (\d) of \1; status shutdown; mode DRAINED; gossip off; native transport off$/, 'and why', 20);
     my $ended = $cluster->stop(2);
     reasons_become(2, qr/^DOWN by (\d) of \1; status shutdown; native transport off$/, 'ended, and why', 10);
@@ -351,7 +352,7 @@ sub restarted_and_drained {
 # The local node gets a SIGKILL, node 4 a SIGSTOP, node 3 has ended cleanly before.
 sub local_killed_and_paused {
     my $killed = $cluster->signal(KILL => 1);
-    turns(1, 404, $killed, INTERVAL + TIMEOUT + 0.2, 'local node killed');
+    turns(1, 404, $killed, INTERVAL + TIMEOUT + SLACK, 'local node killed');
     is(get('/ready')->{status}, 503, '/ready turns with it');
     like(get('/ready')->{body}, qr/^not ready: process gone: JMX and native transport refused/, 'and says why');
     is(healthz(1)->{body}, views(1 => 'refused'), 'though all the others see it UP');
@@ -404,7 +405,7 @@ sub decommissioned_and_shut_down {
     decided('decommission', 4 => qr/-/);
 
     my $ended = $cluster->stop(3);
-    turns(3, 404, $ended, 5, 'shut down');
+    turns(3, 404, $ended, OPERATION, 'shut down');
     body_becomes(3, 404, views(1 => 'DOWN', 2 => 'DOWN', 3 => 'refused', 4 => 'gone'), 'the views are in the body', 5);
     reasons_become(3, 'DOWN by 2 of 2; status shutdown; native transport off', 'and why', 10);
     is(healthz(4)->{body}, "{}\n", 'the one that left stays gone');
