@@ -143,7 +143,9 @@ sub ask {
     $buffer = '';
     my ($head, $length);
     while (1) {
-        sysread($socket, $buffer, 65536, length $buffer) or do { undef $socket; return (0, '', '') };
+        my $got = sysread($socket, $buffer, 65536, length $buffer);
+        next if !defined $got && $!{EINTR};    # told to stop
+        if (!$got) { undef $socket; return (0, '', '') }
         if (!defined $head && $buffer =~ s/^(.*?\r\n)\r\n//s) {
             $head = $1;
             $length = $head =~ m{^HTTP/1.1 304} ? 0 : $head =~ /^Content-Length: (\d+)/mi ? $1 : die "no length: $head";

@@ -64,6 +64,7 @@ my @readers = map {
         $SIG{TERM} = sub { $stop = 1 };
         while (!$stop) {
             my $a = http($nginx->port, "GET $uris[ rand 3 ]");
+            last if $stop; # a request that the signal cut short says nothing
             if ($a->{status} == 503 && $a->{body} =~ /^\{"error":("stale","age_ms":\d+|"segment","reason":"busy")\}$/) { $refused++ }
             elsif (is_whole($a)) { $whole++; $seen{ $a->{header}{etag} }++ }
             else                 { $wrong++; $example ||= substr $a->{raw}, 0, 300 }

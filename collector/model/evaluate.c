@@ -43,12 +43,20 @@ static void update_identity(struct evaluation *evaluation, struct node *node)
     mark_verdict(evaluation->cluster, node);
 }
 
-/* A process that gossip has of a later generation than the one found gone was started again. */
+/*
+ * Gossip has a later generation than the one that ended, and that one serves. Its STATUS alone is
+ * not enough: it is NORMAL some time before.
+ */
+static bool serves_again(const struct node *node, int64_t generation)
+{
+    return node->gossip.generation > generation && node->gossip.rpc_ready == TRILEAN_TRUE;
+}
+
 static void update_process(struct node *node)
 {
-    if (node->process_gone && node->gossip.generation > node->private.gone_generation)
+    if (node->process_gone && serves_again(node, node->private.gone_generation))
         node->process_gone = false;
-    if (node->private.starting && node->gossip.generation > node->private.old_generation)
+    if (node->private.starting && serves_again(node, node->private.old_generation))
         node->private.starting = false;
 }
 

@@ -245,7 +245,7 @@ static enum poll_result keep_view(struct cluster *cluster, struct node *node,
 
 /*
  * The process is gone until it answers again. A poll that fails in another way is no sign of life
- * worth trusting, but gossip of a later generation is.
+ * worth trusting, but gossip of a later generation that serves is.
  */
 static bool follow_process(struct node *node, const struct observation *observation)
 {

@@ -195,8 +195,13 @@ static void a_node_without_mbeans_is_not_ready_whatever_gossip_says(void **state
     fleet_rounds(&fleet, 60000);
     assert_verdicts(&fleet, "rr.");
     assert_int_equal(fleet_reasons(&fleet, 2), REASON_STARTING);
-    /* Gossip of the process that has started is news, as long as the node says nothing else. */
+    /* Gossip of the process that has started is news once that serves, as long as the node says
+     * nothing else. */
     fleet.node[2].generation++;
+    fleet.node[2].rpc_ready = TRILEAN_UNKNOWN;
+    fleet_rounds(&fleet, 2000);
+    assert_verdicts(&fleet, "rr.");
+    fleet.node[2].rpc_ready = TRILEAN_TRUE;
     fleet_round(&fleet);
     assert_verdicts(&fleet, "rrr");
     fleet.node[2].result = POLL_NO_MBEAN;
@@ -374,8 +379,12 @@ static void a_process_stays_gone_until_it_answers_or_gossip_knows_the_next(void 
         fleet.node[0].result = POLL_TIMEOUT;
         fleet_rounds(&fleet, 5000);
         assert_verdicts(&fleet, ".rr");
+        fleet.node[0].generation++;
+        fleet.node[0].rpc_ready = TRILEAN_UNKNOWN;
+        fleet_rounds(&fleet, 2000);
+        assert_verdicts(&fleet, ".rr");
         if (by_gossip)
-            fleet.node[0].generation++;
+            fleet.node[0].rpc_ready = TRILEAN_TRUE;
         else
             fleet.node[0].result = POLL_OK;
         fleet_round(&fleet);

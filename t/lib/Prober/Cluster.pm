@@ -7,7 +7,7 @@ package Prober::Cluster;
 #   $c->start(1, 2, 3);                           # these begin to start; nobody waits
 #   $c->wait_for_start(3);                        # until it serves, or the test dies with what it said
 #   $c->add('dc2:r2');                            # one more, which will bootstrap: its number
-#   $c->signal(kill => 3);                        # kill, pause, cont; returns the time at which it was done
+#   $c->signal(KILL => 3);                        # KILL, STOP, CONT; returns the time at which it was done
 #   $c->stop(3);                                  # SIGTERM
 #   $c->execute(2, 'drain');                      # an operation of StorageService; likewise
 #   $c->state(3);                                 # 'NORMAL on', 'JOINING off', ...: mode and native transport, by
@@ -76,9 +76,12 @@ sub wait_for_start {
 }
 
 sub signal {
-    my ($self, $what, $number) = @_;
-    $self->tool($what, $self->{dir}, $number);
-    return time;
+    my ($self, $signal, $number) = @_;
+    my ($pid) = $self->tool('pid', $self->{dir}, $number) =~ /^(\d+)$/ or die "node $number does not run";
+    my $at = time;
+    kill $signal, $pid or die "node $number: $!";
+    $self->tool('wait', $self->{dir}, $number, 'gone') if $signal eq 'KILL';
+    return $at;
 }
 
 sub stop {

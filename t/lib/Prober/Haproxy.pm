@@ -56,6 +56,7 @@ defaults
     option redispatch 1
     retries 3
     timeout connect 1s
+    timeout check 2s       # else it is inter, too little for one busy moment of the machine
     timeout client 10s
     timeout server 10s
     default-server inter 200ms fall 1 rise 1
