@@ -40,6 +40,9 @@ sub writer {
         command => [ 'sh', '-c', 'exec "$0" "$1" hold <"$2" >/dev/null', Prober::Segment::tool(), "$dir/segment", "$dir/commands" ]);
 }
 
+# The segment is there first: a worker that found none looks again a second later.
+my $writer = writer();
+wait_for(sub { -e "$dir/segment" }, 'the segment');
 my $nginx = nginx(<<'CONF', workers => 2);
 %%GLOBALS%%
 http {
@@ -50,7 +53,6 @@ http {
 }
 CONF
 my @workers = $nginx->workers;
-my $writer = writer();
 my @uris = map { "/healthz/10.0.0.$_" } 1 .. 3;
 wait_for(sub { !grep { http($nginx->port, "GET $_")->{status} !~ /^(200|404)$/ || http($nginx->port, "GET $_")->{body} !~ /^\d/ } @uris },
     'the documents');
