@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/state.h"
 #include "journal.h"
 #include "log.h"
 #include "model/region.h"
@@ -22,6 +23,10 @@
  */
 #define SOON_US    10000
 #define REST_TIMES 20
+
+/* How often what is to be remembered is compared with the state file; a new membership is at once.
+ */
+#define SAVE_US 10000000
 
 /* A step of the time of day larger than this shows in documents. */
 #define WALL_STEP_MS 2000
@@ -39,6 +44,9 @@ struct collector {
     bool waking;           /* overslept: waits for a pass of polls */
     struct poller_target *targets;
     size_t n_targets;
+    struct state state;        /* as it is on disk */
+    int64_t save_due_us;       /* CLOCK_MONOTONIC: when it is looked at next */
+    struct poller_local known; /* who the local node is */
     struct journal journal;
     int64_t wall_offset_ms;
     bool ready;           /* READY=1 was sent */
@@ -139,6 +147,7 @@ static void follow_membership(struct collector *collector)
     free(collector->targets);
     collector->targets = targets;
     collector->n_targets = n;
+    collector->save_due_us = 0;
 }
 
 /* Asks for gossip states when the cluster has got a reason to. */
@@ -158,6 +167,26 @@ static void notify_ready(struct collector *collector)
     collector->ready = true;
     sd_notify(0, "READY=1");
     log_info("ready: %s", collector->journal.status.data ? collector->journal.status.data : "");
+}
+
+/* What a start without Cassandra, and after a boot, would have to know. */
+static void save_state(struct collector *collector)
+{
+    const struct poller_local *known = poller_local(collector->poller);
+    int before = collector->state.error, r;
+
+    if (memcmp(&collector->known, known, sizeof(*known)) == 0 && now_us() < collector->save_due_us)
+        return;
+    collector->known = *known;
+    collector->save_due_us = now_us() + SAVE_US;
+    r = state_save(&collector->state, collector->conf->state_path, collector->cluster,
+                   &collector->known);
+    if (r < 0 && r != before)
+        log_warning("cannot write %s: %s; after a boot the nodes are known only once Cassandra "
+                    "or a peer answers",
+                    collector->conf->state_path, strerror(-r));
+    if (r == 0 && before < 0)
+        log_notice("writing %s again", collector->conf->state_path);
 }
 
 static int publish(struct collector *collector, bool round, int64_t at_ms)
@@ -294,6 +323,7 @@ static void on_round(void *userdata)
     }
     collector->waking = false;
     judge(collector, true);
+    save_state(collector);
     journal_status(&collector->journal, collector->cluster, collector->publisher.last_error);
     notify_ready(collector);
     feed_watchdog(collector);
@@ -301,17 +331,23 @@ static void on_round(void *userdata)
 
 static int start_polling(struct collector *collector, const struct conf *conf, struct poller **ret)
 {
+    /* Who polls every node itself does so as it polls its own, unless told otherwise. */
+    bool own = conf->peers_mode == PEERS_MESH || *conf->peers.user || *conf->peers.ca_file;
+    const struct conf_login *peers = own ? &conf->peers : &conf->local;
     const struct poller_settings settings = {
         .interval_ms = conf->interval_ms,
         .timeout_ms = conf->timeout_ms,
         .membership_ms = conf->membership_ms,
         .local_url = conf->local_source,
-        .local_user = conf->local_user,
-        .local_password = conf->local_password,
-        .peer_url = conf->peers_mode == PEERS_DIRECT ? conf->peers_url : "",
-        .peer_user = conf->local_user,
-        .peer_password = conf->local_password,
-        .ca_file = conf->local_ca_file,
+        .local_user = conf->local.user,
+        .local_password = conf->local.password,
+        .local_ca_file = conf->local.ca_file,
+        .peer_url = conf->peers_mode == PEERS_OFF ? "" : conf->peers_url,
+        .mesh = conf->peers_mode == PEERS_MESH,
+        .peer_user = peers->user,
+        .peer_password = peers->password,
+        .peer_ca_file = peers->ca_file,
+        .local = &collector->known,
     };
     const struct poller_handlers handlers = {
         .done = on_done, .round = on_round, .userdata = collector};
@@ -352,6 +388,18 @@ static void recall_node(const char *key, size_t key_len, void *userdata)
         cluster_recall(userdata, &address);
 }
 
+/* Who was there when this host was heard of last. */
+static void recall_state(struct collector *collector)
+{
+    const char *path = collector->conf->state_path;
+    int r = state_load(&collector->state, path, collector->cluster, &collector->known);
+
+    if (collector->conf->local_source[0] == '\0')
+        collector->known = (struct poller_local){0};
+    if (r < 0 && r != -ENOENT)
+        log_warning("cannot read %s: %s; starting without", path, strerror(-r));
+}
+
 static int start(struct collector *collector)
 {
     int r;
@@ -361,8 +409,9 @@ static int start(struct collector *collector)
     if (!collector->cluster)
         return -ENOMEM;
     add_static_peers(collector);
+    recall_state(collector);
     /* So that the others are asked at once, also while the local node is down. */
-    if (collector->conf->peers_mode == PEERS_DIRECT)
+    if (collector->conf->peers_mode != PEERS_OFF)
         prober_segment_writer_each(collector->writer, recall_node, collector->cluster);
     r = sd_event_add_time(collector->event, &collector->soon, CLOCK_MONOTONIC, 0, 1000, on_soon,
                           collector);
@@ -412,6 +461,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     if (strcmp(conf->segment_path, collector->conf->segment_path) != 0)
         log_warning("segment.path changes with a restart only; keeping %s",
                     collector->conf->segment_path);
+    collector->known = local_changed ? (struct poller_local){0} : *poller_local(collector->poller);
     r = start_polling(collector, conf, &poller);
     if (r < 0) {
         log_error("reload: cannot poll as configured: %s; keeping the old configuration",
@@ -459,6 +509,7 @@ struct collector *collector_free(struct collector *collector)
     publisher_free(&collector->publisher);
     prober_segment_writer_close(collector->writer);
     free(collector->targets);
+    state_free(&collector->state);
     journal_free(&collector->journal);
     conf_free(collector->conf);
     sd_event_unref(collector->event);

@@ -20,16 +20,19 @@ struct section {
 
 static const struct conf_key local_keys[] = {
     {"source", conf_read_source, AT(local_source), 0, "a source URL in quotes, or \"\""},
-    {"user", conf_read_string, AT(local_user), 0, "a user name in quotes"},
-    {"password_file", conf_read_password_file, AT(local_password_file), 0, "a path in quotes"},
-    {"ca_file", conf_read_path, AT(local_ca_file), 0, "an absolute path in quotes"},
+    {"user", conf_read_string, AT(local.user), 0, "a user name in quotes"},
+    {"password_file", conf_read_password_file, AT(local.password_file), 0, "a path in quotes"},
+    {"ca_file", conf_read_path, AT(local.ca_file), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
 };
 static const struct conf_key peers_keys[] = {
-    {"mode", conf_read_peers_mode, AT(peers_mode), 0, "\"direct\" or \"off\""},
+    {"mode", conf_read_peers_mode, AT(peers_mode), 0, "\"mesh\", \"direct\" or \"off\""},
     {"url", conf_read_peers_url, AT(peers_url), 0, "a source URL with {address} in it, in quotes"},
     {"static", conf_read_static, AT(peers_static), 0,
      "a list of addresses: [ \"10.0.0.1\", \"10.0.0.2=URL\" ]"},
+    {"user", conf_read_string, AT(peers.user), 0, "a user name in quotes"},
+    {"password_file", conf_read_password_file, AT(peers.password_file), 0, "a path in quotes"},
+    {"ca_file", conf_read_path, AT(peers.ca_file), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
 };
 static const struct conf_key poll_keys[] = {
@@ -64,11 +67,15 @@ static const struct conf_key segment_keys[] = {
     {"path", conf_read_path, AT(segment_path), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
 };
+static const struct conf_key state_keys[] = {
+    {"path", conf_read_path, AT(state_path), 0, "an absolute path in quotes"},
+    {NULL, NULL, 0, 0, NULL},
+};
 
 static const struct section sections[] = {
     {"local", local_keys},         {"peers", peers_keys}, {"poll", poll_keys},
     {"readiness", readiness_keys}, {"seeds", seeds_keys}, {"region", region_keys},
-    {"segment", segment_keys},     {NULL, NULL},
+    {"segment", segment_keys},     {"state", state_keys}, {NULL, NULL},
 };
 
 static void read_section(struct conf_loader *loader, const struct section *section,
@@ -119,11 +126,29 @@ static void read_root(struct conf_loader *loader, config_setting_t *root)
     }
 }
 
+static void check_login(struct conf_loader *loader, struct conf_login *login, const char *section)
+{
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+
+    if (*login->user && *login->password_file == '\0' && credentials) {
+        char path[PATH_MAX];
+
+        snprintf(path, sizeof(path), "%s/%s-password", credentials, section);
+        conf_read_password(loader, 0, login, path);
+    }
+    if (*login->user && *login->password == '\0' && loader->errors == 0)
+        conf_wrong(loader, 0,
+                   "%s.user needs %s.password_file or the systemd credential %s-password", section,
+                   section, section);
+    if (*login->ca_file && access(login->ca_file, R_OK) < 0)
+        conf_wrong(loader, 0, "%s.ca_file: cannot read %s: %s", section, login->ca_file,
+                   strerror(errno));
+}
+
 /* Rules that two settings make together. */
 static void check_together(struct conf_loader *loader)
 {
     struct conf *conf = loader->conf;
-    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 
     if (conf->view_ttl_ms < conf->interval_ms)
         conf_wrong(loader, 0,
@@ -132,19 +157,31 @@ static void check_together(struct conf_loader *loader)
         conf_wrong(loader, 0,
                    "nobody to poll: local.source is \"\" and peers.static is empty or peers.mode "
                    "\"off\"");
-    if (*conf->local_user && *conf->local_password_file == '\0' && credentials) {
-        char path[PATH_MAX];
-
-        snprintf(path, sizeof(path), "%s/local-password", credentials);
-        conf_read_password(loader, 0, path);
-    }
-    if (*conf->local_user && *conf->local_password == '\0' && loader->errors == 0)
-        conf_wrong(loader, 0,
-                   "local.user needs local.password_file or the systemd credential local-password");
-    if (*conf->local_ca_file && access(conf->local_ca_file, R_OK) < 0)
-        conf_wrong(loader, 0, "local.ca_file: cannot read %s: %s", conf->local_ca_file,
-                   strerror(errno));
+    if (!conf->peers_url)
+        conf->peers_url = strdup(conf->peers_mode == PEERS_MESH ? "http://{address}:8888"
+                                                                : "jmx://{address}:7199");
+    check_login(loader, &conf->local, "local");
+    check_login(loader, &conf->peers, "peers");
     conf->readiness.view_ttl_ms = conf->view_ttl_ms;
+}
+
+static bool login_default(struct conf_login *login)
+{
+    login->user = strdup("");
+    login->password_file = strdup("");
+    login->password = strdup("");
+    login->ca_file = strdup("");
+    return login->user && login->password_file && login->password && login->ca_file;
+}
+
+static void login_free(struct conf_login *login)
+{
+    free(login->user);
+    free(login->password_file);
+    if (login->password)
+        explicit_bzero(login->password, strlen(login->password));
+    free(login->password);
+    free(login->ca_file);
 }
 
 static struct conf *conf_default(void)
@@ -154,13 +191,9 @@ static struct conf *conf_default(void)
     if (!conf)
         return NULL;
     conf->local_source = strdup("jmx://127.0.0.1:7199");
-    conf->local_user = strdup("");
-    conf->local_password_file = strdup("");
-    conf->local_password = strdup("");
-    conf->local_ca_file = strdup("");
-    conf->peers_url = strdup("jmx://{address}:7199");
     conf->region_name = strdup("local");
     conf->segment_path = strdup("/run/cassandra-prober/segment");
+    conf->state_path = strdup("/var/lib/cassandra-prober/state.json");
     conf->interval_ms = 500;
     conf->timeout_ms = 1000;
     conf->view_ttl_ms = 3000;
@@ -170,9 +203,8 @@ static struct conf *conf_default(void)
     conf->readiness.rise = conf->readiness.fall = 1;
     conf->readiness.settle_ms = 5000;
     conf->readiness.rehab_ms = 60000;
-    if (!conf->local_source || !conf->local_user || !conf->local_password_file ||
-        !conf->local_password || !conf->local_ca_file || !conf->peers_url || !conf->region_name ||
-        !conf->segment_path)
+    if (!login_default(&conf->local) || !login_default(&conf->peers) || !conf->local_source ||
+        !conf->region_name || !conf->segment_path || !conf->state_path)
         return conf_free(conf);
     return conf;
 }
@@ -231,12 +263,8 @@ struct conf *conf_free(struct conf *conf)
     if (!conf)
         return NULL;
     free(conf->local_source);
-    free(conf->local_user);
-    free(conf->local_password_file);
-    if (conf->local_password)
-        explicit_bzero(conf->local_password, strlen(conf->local_password));
-    free(conf->local_password);
-    free(conf->local_ca_file);
+    login_free(&conf->local);
+    login_free(&conf->peers);
     free(conf->peers_url);
     for (size_t i = 0; i < conf->n_peers_static; i++)
         free(conf->peers_static[i].url);
@@ -246,6 +274,7 @@ struct conf *conf_free(struct conf *conf)
         free(*name);
     free(conf->region_datacenters);
     free(conf->segment_path);
+    free(conf->state_path);
     free(conf);
     return NULL;
 }

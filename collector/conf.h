@@ -10,8 +10,9 @@
 #define CONF_PATH "/etc/cassandra-prober/collector.conf"
 
 enum peers_mode {
-    PEERS_DIRECT = 0, /* this collector polls every node itself */
-    PEERS_OFF,        /* only the local node is polled */
+    PEERS_MESH = 0, /* the other hosts' probers are polled, each for its own node */
+    PEERS_DIRECT,   /* this collector polls every node itself */
+    PEERS_OFF,      /* only the local node is polled */
 };
 
 struct conf_static {
@@ -19,15 +20,21 @@ struct conf_static {
     char *url; /* "" = peers.url */
 };
 
+/* As whom a source is asked, and by whom its certificate is signed. */
+struct conf_login {
+    char *user; /* "" = no credentials */
+    char *password_file;
+    char *password; /* read at load, from the file or the systemd credential; never logged */
+    char *ca_file;  /* in PEM; "" = the system's list */
+};
+
 struct conf {
     char *local_source; /* source URL; "" = no Cassandra on this host */
-    char *local_user;
-    char *local_password_file;
-    char *local_ca_file;  /* who signs the certificates of sources; "" = the system's list */
-    char *local_password; /* read at load, from the file or the systemd credential; never logged */
+    struct conf_login local;
 
     enum peers_mode peers_mode;
     char *peers_url; /* with {address} in it */
+    struct conf_login peers;
     struct conf_static *peers_static;
     size_t n_peers_static;
 
@@ -39,6 +46,7 @@ struct conf {
     char **region_datacenters; /* NULL-terminated; NULL or none = all DCs of the cluster */
 
     char *segment_path;
+    char *state_path;
 };
 
 /* Called for each thing that is wrong: "FILE:LINE: what, and what is accepted". */

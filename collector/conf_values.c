@@ -201,10 +201,24 @@ void conf_read_source(struct conf_loader *loader, const struct conf_key *key,
 
     if (!value)
         return;
-    if (*value && !poller_accepts_url(value, false, &accepted))
+    if (*value && !poller_accepts_url(value, false, false, &accepted))
         conf_expected(loader, setting, accepted);
     else
         set_string(loader, field, value);
+}
+
+/* Whom the URLs of the section "peers" are to reach depends on its mode, wherever in it that
+ * stands.
+ */
+static bool in_mesh(const config_setting_t *setting)
+{
+    const char *mode;
+
+    while (setting &&
+           strcmp(config_setting_name(setting) ? config_setting_name(setting) : "", "peers") != 0)
+        setting = config_setting_parent(setting);
+    return !setting || config_setting_lookup_string(setting, "mode", &mode) == CONFIG_FALSE ||
+           strcmp(mode, "mesh") == 0;
 }
 
 void conf_read_peers_url(struct conf_loader *loader, const struct conf_key *key,
@@ -215,20 +229,27 @@ void conf_read_peers_url(struct conf_loader *loader, const struct conf_key *key,
 
     if (!value)
         return;
-    if (!poller_accepts_url(value, true, &accepted))
+    if (!poller_accepts_url(value, in_mesh(setting), true, &accepted))
         conf_expected(loader, setting, accepted);
     else
         set_string(loader, field, value);
 }
 
+static const char *login_section(const struct conf_loader *loader, const struct conf_login *login)
+{
+    return login == &loader->conf->peers ? "peers" : "local";
+}
+
 /* Reads the first line of a password file. */
-void conf_read_password(struct conf_loader *loader, int line, const char *path)
+void conf_read_password(struct conf_loader *loader, int line, struct conf_login *login,
+                        const char *path)
 {
     char buf[PASSWORD_MAX];
     FILE *file = fopen(path, "re");
 
     if (!file) {
-        conf_wrong(loader, line, "local.password_file: cannot read %s: %s", path, strerror(errno));
+        conf_wrong(loader, line, "%s.password_file: cannot read %s: %s",
+                   login_section(loader, login), path, strerror(errno));
         return;
     }
     if (!fgets(buf, sizeof(buf), file))
@@ -236,9 +257,10 @@ void conf_read_password(struct conf_loader *loader, int line, const char *path)
     fclose(file);
     buf[strcspn(buf, "\r\n")] = '\0';
     if (buf[0] == '\0')
-        conf_wrong(loader, line, "local.password_file: %s has no password in its first line", path);
+        conf_wrong(loader, line, "%s.password_file: %s has no password in its first line",
+                   login_section(loader, login), path);
     else
-        set_string(loader, &loader->conf->local_password, buf);
+        set_string(loader, &login->password, buf);
     explicit_bzero(buf, sizeof(buf));
 }
 
@@ -246,12 +268,14 @@ void conf_read_password_file(struct conf_loader *loader, const struct conf_key *
                              config_setting_t *setting, void *field)
 {
     const char *value = string_or_wrong(loader, setting, key->expected);
+    size_t at = offsetof(struct conf_login, password_file);
 
     if (!value)
         return;
     set_string(loader, field, value);
     if (*value)
-        conf_read_password(loader, (int)config_setting_source_line(setting), value);
+        conf_read_password(loader, (int)config_setting_source_line(setting),
+                           (struct conf_login *)((char *)field - at), value);
 }
 
 void conf_read_peers_mode(struct conf_loader *loader, const struct conf_key *key,
@@ -261,7 +285,9 @@ void conf_read_peers_mode(struct conf_loader *loader, const struct conf_key *key
 
     if (!value)
         return;
-    if (strcmp(value, "direct") == 0)
+    if (strcmp(value, "mesh") == 0)
+        *(enum peers_mode *)field = PEERS_MESH;
+    else if (strcmp(value, "direct") == 0)
         *(enum peers_mode *)field = PEERS_DIRECT;
     else if (strcmp(value, "off") == 0)
         *(enum peers_mode *)field = PEERS_OFF;
@@ -285,7 +311,7 @@ static void peers_static_one(struct conf_loader *loader, const config_setting_t 
         conf_expected(loader, setting, accepted);
         return;
     }
-    if (*equals && !poller_accepts_url(equals + 1, false, &why)) {
+    if (*equals && !poller_accepts_url(equals + 1, in_mesh(setting), false, &why)) {
         conf_expected(loader, setting, why);
         return;
     }

@@ -39,8 +39,9 @@ void conf_wrong(struct conf_loader *loader, int line, const char *format, ...)
 void conf_expected(struct conf_loader *loader, const config_setting_t *setting,
                    const char *accepted);
 
-/* Reads the password in the first line of `path`. */
-void conf_read_password(struct conf_loader *loader, int line, const char *path);
+/* Reads the login's password in the first line of `path`. */
+void conf_read_password(struct conf_loader *loader, int line, struct conf_login *login,
+                        const char *path);
 
 void conf_read_duration(struct conf_loader *loader, const struct conf_key *key,
                         config_setting_t *setting, void *field);

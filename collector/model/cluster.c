@@ -225,6 +225,14 @@ void cluster_recall(struct cluster *cluster, const struct prober_addr *address)
     cluster_learn(cluster, address);
 }
 
+void cluster_recall_state(struct cluster *cluster, const struct gossip_state *state)
+{
+    struct node *node = cluster_learn(cluster, &state->endpoint);
+
+    node->gossip.endpoint = node->address;
+    gossip_merge(&node->gossip, state);
+}
+
 enum liveness cluster_opinion(const struct cluster *cluster, const struct node *observer,
                               const struct node *node)
 {

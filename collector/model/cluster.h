@@ -207,6 +207,9 @@ void cluster_clean(struct cluster *cluster);
  */
 void cluster_recall(struct cluster *cluster, const struct prober_addr *address);
 
+/* The same with what was known of it: host id, DC and rack; a newer state says otherwise. */
+void cluster_recall_state(struct cluster *cluster, const struct gossip_state *state);
+
 /* Adds an address that is to be polled before gossip knows it (peers.static), or finds it; it is
  * never forgotten. */
 struct node *cluster_add(struct cluster *cluster, const struct prober_addr *address);

@@ -41,6 +41,14 @@ static bool remember_local(struct cluster *cluster, const struct observation *ob
     return changed;
 }
 
+/* When the data was true at the latest. */
+static int64_t data_ms(const struct observation *observation)
+{
+    int64_t age_ms = observation->age_ms, at_ms = observation->began_ms;
+
+    return age_ms < at_ms ? at_ms - age_ms : 1;
+}
+
 static const struct gossip_state *own_state(const struct node *node, const struct view *view)
 {
     for (size_t i = 0; i < view->n_states; i++)
@@ -51,7 +59,7 @@ static const struct gossip_state *own_state(const struct node *node, const struc
 
 /* Keeps the head of a view. True when its owner's state is another than before. */
 static bool keep_head(struct cluster *cluster, struct node *node, const struct view *view,
-                      int64_t began_ms)
+                      int64_t at_ms)
 {
     struct view *kept = node->view;
     bool state_changed, changed;
@@ -70,9 +78,9 @@ static bool keep_head(struct cluster *cluster, struct node *node, const struct v
     kept->phis = NULL;
     kept->n_opinions = kept->n_states = kept->n_phis = 0;
     if (state_changed)
-        node->private.state_since_ms = began_ms;
+        node->private.state_since_ms = at_ms;
     if (own_state(node, view))
-        node->private.own_detail_ms = began_ms;
+        node->private.own_detail_ms = at_ms;
     if (changed)
         mark_verdict(cluster, node);
     return state_changed;
@@ -220,7 +228,9 @@ static enum poll_result keep_view(struct cluster *cluster, struct node *node,
                                   const struct observation *observation, bool *ret_changed)
 {
     const struct view *view = observation->view;
-    bool moved = keep_head(cluster, node, view, observation->began_ms), refreshed = false;
+    /* Another host tells the state of its own node alone. */
+    bool moved = keep_head(cluster, node, view, data_ms(observation)), refreshed = false;
+    bool all_states = view->n_states > 0 && view->n_states >= view->n_opinions;
     enum poll_result identity;
 
     learn_name(cluster, view, observation->local);
@@ -230,14 +240,15 @@ static enum poll_result keep_view(struct cluster *cluster, struct node *node,
     moved |= keep_opinions(cluster, node, view);
     if (identity == POLL_OK && view_takes_part(view) && view->n_states > 0) {
         refreshed = keep_states(cluster, view);
-        cluster->private->detail_ms = observation->began_ms;
+        if (all_states)
+            cluster->private->detail_ms = data_ms(observation);
     }
-    if (observation->local && view->n_states > 0)
+    if (observation->local && all_states)
         keep_phis(cluster, view);
     if (view->hint_window_ms > 0 && (observation->local || !cluster->local))
         cluster->hint_window_ms = view->hint_window_ms;
     /* Gossip states are in detail polls alone: what moved here may have moved there too. */
-    if (moved && view->n_states == 0)
+    if (moved && !all_states)
         cluster->wants_detail = true;
     *ret_changed |= moved || refreshed || node->dirty_verdict;
     return identity;
@@ -309,7 +320,7 @@ bool cluster_ingest(struct cluster *cluster, struct observation *observation, in
         else if (node->view)
             result = check_identity(cluster, node, node->view);
         if (node->view)
-            node->observed_at_ms = observation->began_ms;
+            node->observed_at_ms = data_ms(observation);
     } else {
         node->polls_failed++;
     }

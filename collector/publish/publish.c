@@ -212,9 +212,7 @@ static void touch_cluster(struct batch *batch)
 static void publish_local(struct batch *batch)
 {
     const struct cluster *cluster = batch->context->cluster;
-    int64_t local_at_ms = cluster->local && cluster->local->observed_at_ms
-                              ? cluster->local->observed_at_ms
-                              : batch->observed_at_ms;
+    int64_t view_at_ms = render_view_time(cluster);
     struct text *text = fresh(batch);
     int status = render_ready(text, cluster);
 
@@ -225,7 +223,7 @@ static void publish_local(struct batch *batch)
     text = fresh(batch);
     status = render_view(text, cluster);
     put(batch, "/view", status, PROBER_DOCUMENT_NO_CACHE, json);
-    touch(batch, "/view", local_at_ms);
+    touch(batch, "/view", view_at_ms ? view_at_ms : batch->observed_at_ms);
 }
 
 static void publish_service(struct batch *batch, const struct process_figures *figures)

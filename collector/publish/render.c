@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "../model/region.h"
@@ -245,26 +246,30 @@ int render_ready(struct text *text, const struct cluster *cluster)
     return 503;
 }
 
-int render_view(struct text *text, const struct cluster *cluster)
+/* The node's own gossip state, without what moves by itself. */
+static void add_own_state(struct text *text, const struct gossip_state *state)
 {
-    const struct node *local = cluster->local;
+    char native[PROBER_ADDR_STRLEN] = "";
+
+    if (!prober_addr_is_unset(&state->native))
+        prober_addr_format(&state->native, native);
+    text_printf(text, ",\"state\":{\"generation\":%lld", (long long)state->generation);
+    add_string(text, "status", state->status);
+    add_string(text, "dc", state->datacenter);
+    add_string(text, "rack", state->rack);
+    add_trilean(text, "rpc_ready", state->rpc_ready);
+    add_string(text, "native", native);
+    text_puts(text, "}");
+}
+
+static void add_opinions(struct text *text, const struct cluster *cluster)
+{
     bool first = true;
 
-    if (!local || !local->view) {
-        text_puts(text, "{\"error\":\"no view\"}\n");
-        return 503;
-    }
-    text_printf(text, "{\"format\":1,\"address\":\"%s\"", local->text);
-    add_string(text, "cluster", local->view->cluster_name);
-    add_string(text, "host_id", local->view->host_id);
-    add_string(text, "mode", local->view->mode);
-    add_trilean(text, "native_transport", local->view->native_transport);
-    add_trilean(text, "gossip", local->view->gossip);
-    add_string(text, "release", local->view->release);
     text_puts(text, ",\"view\":{");
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         const struct node *node = cluster->sorted[i];
-        enum liveness liveness = cluster_opinion(cluster, local, node);
+        enum liveness liveness = cluster_opinion(cluster, cluster->local, node);
 
         if (liveness == LIVENESS_UNKNOWN)
             continue;
@@ -272,8 +277,50 @@ int render_view(struct text *text, const struct cluster *cluster)
                     liveness_word(liveness));
         first = false;
     }
-    text_puts(text, "}}\n");
+    text_puts(text, "}");
+}
+
+static const char *process_word(const struct node *local)
+{
+    if (local->process_gone)
+        return "gone";
+    return local->raw.reasons & REASON_STARTING ? "starting" : "up";
+}
+
+/* The format is told in sources/peer_view.h, where other hosts read it. */
+int render_view(struct text *text, const struct cluster *cluster)
+{
+    const struct node *local = cluster->local;
+    const char *process = local ? process_word(local) : "";
+    bool up = strcmp(process, "up") == 0;
+
+    if (!local || (up && !local->view)) {
+        text_puts(text, "{\"error\":\"no view\"}\n");
+        return 503;
+    }
+    text_printf(text, "{\"format\":1,\"address\":\"%s\"", local->text);
+    add_string(text, "cluster", local->view ? local->view->cluster_name : cluster->name);
+    add_string(text, "host_id", local->view ? local->view->host_id : local->gossip.host_id);
+    add_string(text, "process", process);
+    if (up) {
+        add_string(text, "mode", local->view->mode);
+        add_trilean(text, "native_transport", local->view->native_transport);
+        add_trilean(text, "gossip", local->view->gossip);
+        add_string(text, "release", local->view->release);
+        add_own_state(text, &local->gossip);
+        add_opinions(text, cluster);
+    }
+    text_puts(text, "}\n");
     return 200;
+}
+
+int64_t render_view_time(const struct cluster *cluster)
+{
+    const struct node *local = cluster->local;
+
+    if (!local)
+        return 0;
+    return strcmp(process_word(local), "up") == 0 ? local->observed_at_ms : local->reported_at_ms;
 }
 
 void render_local_seeds(struct text *text, const struct render_context *context)

@@ -49,6 +49,9 @@ int render_ready(struct text *text, const struct cluster *cluster);
 /* /view: this host's own observation, as other collectors poll it. 503 while there is none. */
 int render_view(struct text *text, const struct cluster *cluster);
 
+/* CLOCK_BOOTTIME in ms of what that says; 0 = nothing. */
+int64_t render_view_time(const struct cluster *cluster);
+
 void render_local_seeds(struct text *text, const struct render_context *context);
 void render_dcs(struct text *text, const struct render_context *context);
 void render_ready_local_dcs(struct text *text, const struct render_context *context);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define POOL_SIZE      64 /* easy handles kept for the next request */
 #define BODY_START     16384
@@ -25,9 +26,13 @@ struct http_request {
     char *body;
     size_t len, room;
     size_t arrived; /* also what is not kept */
-    size_t headers;
+    size_t header_bytes;
+    struct curl_slist *condition; /* If-None-Match */
+    char etag[ETAG_LEN];
+    int64_t age_ms;
     size_t max_bytes;
     bool too_large;
+    bool own_ca; /* the handle cannot be told to take the system's list again */
 };
 
 int http_new(struct multi *multi, struct http **ret)
@@ -106,16 +111,56 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata)
     return len;
 }
 
+/* The value of the header `name`, without the blanks around it; NULL when it is another one. */
+static const char *header_value(const char *line, size_t len, const char *name, size_t *ret_len)
+{
+    size_t at = strlen(name);
+
+    if (len <= at || strncasecmp(line, name, at) != 0 || line[at] != ':')
+        return NULL;
+    at++;
+    while (at < len && (line[at] == ' ' || line[at] == '\t'))
+        at++;
+    while (len > at && (unsigned char)line[len - 1] <= ' ')
+        len--;
+    *ret_len = len - at;
+    return line + at;
+}
+
+static void take_header(struct http_request *request, const char *line, size_t len)
+{
+    char digits[16] = "";
+    const char *value;
+    size_t n;
+
+    if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        request->etag[0] = '\0';
+        request->age_ms = -1;
+    }
+    value = header_value(line, len, "ETag", &n);
+    if (value && n < ETAG_LEN) {
+        memcpy(request->etag, value, n);
+        request->etag[n] = '\0';
+    }
+    value = header_value(line, len, "X-Prober-Age-Ms", &n);
+    /* Not a number, or one without end: none. */
+    if (value && n > 0 && n < sizeof(digits)) {
+        memcpy(digits, value, n);
+        if (strspn(digits, "0123456789") == n)
+            request->age_ms = strtoll(digits, NULL, 10);
+    }
+}
+
 static size_t on_header(char *data, size_t size, size_t n, void *userdata)
 {
     struct http_request *request = userdata;
 
-    (void)data;
-    request->headers += size * n;
-    if (request->headers > HEADERS_MAX) {
+    request->header_bytes += size * n;
+    if (request->header_bytes > HEADERS_MAX) {
         request->too_large = true;
         return 0;
     }
+    take_header(request, data, size * n);
     return size * n;
 }
 
@@ -132,10 +177,11 @@ static void request_free(struct http_request *request)
 {
     struct http *http = request->http;
 
-    if (request->transfer.easy && http->n_pool < POOL_SIZE)
+    if (request->transfer.easy && !request->own_ca && http->n_pool < POOL_SIZE)
         http->pool[http->n_pool++] = request->transfer.easy;
     else
         curl_easy_cleanup(request->transfer.easy);
+    curl_slist_free_all(request->condition);
     multi_release(http->multi, request->room);
     free(request->body);
     free(request);
@@ -144,7 +190,8 @@ static void request_free(struct http_request *request)
 static void on_done(struct transfer *transfer, CURLcode code)
 {
     struct http_request *request = (struct http_request *)transfer;
-    struct http_answer answer = {.bytes = request->arrived};
+    struct http_answer answer = {
+        .bytes = request->arrived, .etag = request->etag, .age_ms = request->age_ms};
     long status = 0;
 
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -153,13 +200,14 @@ static void on_done(struct transfer *transfer, CURLcode code)
     if (request->too_large) {
         answer.result = POLL_TOO_LARGE;
         snprintf(answer.detail, sizeof(answer.detail), "%s",
-                 request->headers > HEADERS_MAX          ? "headers"
+                 request->header_bytes > HEADERS_MAX     ? "headers"
                  : request->arrived > request->max_bytes ? ""
                                                          : "too many answers at once");
     }
     /* A status other than 200 says why, however its body ended. */
     if (status >= 300 || (code == CURLE_OK && !request->too_large)) {
-        answer.result = status_result((int)status);
+        answer.not_modified = status == 304 && request->condition;
+        answer.result = answer.not_modified ? POLL_OK : status_result((int)status);
         answer.detail[0] = '\0';
     }
     if (answer.result == POLL_OK) {
@@ -179,8 +227,6 @@ static CURL *easy_get(struct http *http)
     easy = multi_easy();
     if (!easy)
         return NULL;
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, http->headers);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -188,26 +234,48 @@ static CURL *easy_get(struct http *http)
     return easy;
 }
 
-static int easy_prepare(CURL *easy, const struct http_post *post, struct http_request *request)
+/* What distinguishes a POST from a GET: the handle may have been the other before. */
+static int easy_set_method(CURL *easy, const struct http_ask *ask, struct http_request *request)
 {
-    bool credentials = post->user && post->user[0];
+    char line[ETAG_LEN + 20];
 
-    /* The size first: it says how much of the body is copied. */
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(post->body));
-    if (curl_easy_setopt(easy, CURLOPT_URL, post->url) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, post->body) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_USERNAME, credentials ? post->user : NULL) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_PASSWORD, credentials ? post->password : NULL) != CURLE_OK ||
-        (post->ca_file[0] && curl_easy_setopt(easy, CURLOPT_CAINFO, post->ca_file) != CURLE_OK))
+    if (ask->body) {
+        /* The size first: it says how much of the body is copied. */
+        curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(ask->body));
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->http->headers);
+        return curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, ask->body) == CURLE_OK ? 0 : -ENOMEM;
+    }
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    if (ask->etag && ask->etag[0]) {
+        snprintf(line, sizeof(line), "If-None-Match: %s", ask->etag);
+        request->condition = curl_slist_append(NULL, line);
+        if (!request->condition)
+            return -ENOMEM;
+    }
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->condition);
+    return 0;
+}
+
+static int easy_prepare(CURL *easy, const struct http_ask *ask, struct http_request *request)
+{
+    bool credentials = ask->user && ask->user[0];
+
+    request->own_ca = ask->ca_file[0] != '\0';
+    if (easy_set_method(easy, ask, request) < 0 ||
+        curl_easy_setopt(easy, CURLOPT_URL, ask->url) != CURLE_OK ||
+        curl_easy_setopt(easy, CURLOPT_USERNAME, credentials ? ask->user : NULL) != CURLE_OK ||
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, credentials ? ask->password : NULL) != CURLE_OK ||
+        (request->own_ca && curl_easy_setopt(easy, CURLOPT_CAINFO, ask->ca_file) != CURLE_OK))
         return -ENOMEM;
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)post->timeout_ms);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)post->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ask->timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)ask->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
     return 0;
 }
 
-int http_start(struct http *http, const struct http_post *post, http_done done, void *userdata,
+int http_start(struct http *http, const struct http_ask *ask, http_done done, void *userdata,
                struct http_request **ret)
 {
     struct http_request *request = calloc(1, sizeof(*request));
@@ -218,11 +286,12 @@ int http_start(struct http *http, const struct http_post *post, http_done done, 
     request->http = http;
     request->done = done;
     request->userdata = userdata;
-    request->max_bytes = post->max_bytes;
+    request->max_bytes = ask->max_bytes;
+    request->age_ms = -1;
     request->transfer.done = on_done;
     request->transfer.easy = easy_get(http);
     if (request->transfer.easy)
-        r = easy_prepare(request->transfer.easy, post, request);
+        r = easy_prepare(request->transfer.easy, ask, request);
     if (r >= 0)
         r = multi_start(http->multi, &request->transfer);
     if (r < 0) {

@@ -1,5 +1,6 @@
 /*
- * HTTP POST with a deadline and bounds. Whatever happens ends in one `done` with a poll result.
+ * HTTP POST and GET with a deadline and bounds. Whatever happens ends in one `done` with a poll
+ * result.
  *
  * Bodies grow by what arrives, never by what is announced, and count towards HTTP_BUDGET.
  */
@@ -11,22 +12,28 @@
 struct http;
 struct http_request;
 
-struct http_post {
+#define ETAG_LEN 80 /* with its NUL; longer ones are not kept */
+
+struct http_ask {
     const char *url;
     const char *user; /* "" = no credentials */
     const char *password;
-    const char *ca_file; /* the same for all requests; "" = the system's list */
-    const char *body;
-    int64_t timeout_ms; /* from start to the last byte of the answer */
-    size_t max_bytes;   /* of the answer's body */
+    const char *ca_file; /* in PEM; "" = the system's list */
+    const char *body;    /* NULL = GET */
+    const char *etag;    /* of a GET: what is known already; NULL or "" = nothing */
+    int64_t timeout_ms;  /* from start to the last byte of the answer */
+    size_t max_bytes;    /* of the answer's body */
 };
 
 struct http_answer {
-    enum poll_result result; /* POLL_OK: a whole answer with status 200 */
+    enum poll_result result; /* POLL_OK: a whole answer with status 200, or 304 to an ETag */
+    bool not_modified;       /* 304 */
     int status;              /* 0 = none */
     char *body;              /* borrowed, may be written to; NULL unless POLL_OK and len > 0 */
     size_t len;
-    size_t bytes; /* of the body that arrived, also when it was not kept */
+    size_t bytes;     /* of the body that arrived, also when it was not kept */
+    const char *etag; /* borrowed; "" = none */
+    int64_t age_ms;   /* X-Prober-Age-Ms; -1 = none */
     char detail[DETAIL_LEN];
 };
 
@@ -36,8 +43,8 @@ int http_new(struct multi *multi, struct http **ret);
 /* No request may be on its way any more. Accepts NULL; returns NULL. */
 struct http *http_free(struct http *http);
 
-/* `post` is copied. `done` is called later, never from here; *ret is gone by then. */
-int http_start(struct http *http, const struct http_post *post, http_done done, void *userdata,
+/* `ask` is copied. `done` is called later, never from here; *ret is gone by then. */
+int http_start(struct http *http, const struct http_ask *ask, http_done done, void *userdata,
                struct http_request **ret);
 
 /* Without calling `done`. Accepts NULL; returns NULL. */

@@ -7,11 +7,7 @@
 #include <string.h>
 
 #include "arena.h"
-
-#define MAX_VALUES                                                                                 \
-    250000 /* JSON values in one answer: a million small ones would cost a hundred times their     \
-              bytes */
-#define MAX_CONTAINERS 65536
+#include "json_answer.h"
 
 /* Prints at *at, which moves; what does not fit is cut. */
 __attribute__((format(printf, 3, 4))) static void print(char **at, const char *end,
@@ -209,30 +205,6 @@ static enum poll_result take_element(const struct question *question, unsigned b
     }
 }
 
-/*
- * Counts what the answer would become in memory without building it: a hostile answer of a few MiB
- * of "[{},{},…" would take a hundred times its size.
- */
-static bool too_many_values(const char *body, size_t len)
-{
-    size_t values = 0, containers = 0;
-    bool in_string = false;
-
-    for (size_t i = 0; i < len; i++) {
-        if (in_string) {
-            if (body[i] == '\\')
-                i++;
-            else if (body[i] == '"')
-                in_string = false;
-            continue;
-        }
-        in_string = body[i] == '"';
-        containers += body[i] == '[' || body[i] == '{';
-        values += body[i] == ',';
-    }
-    return containers > MAX_CONTAINERS || values + containers > MAX_VALUES;
-}
-
 static enum poll_result check_root(unsigned asked_bits, json_t *root, char *detail)
 {
     json_t *status = json_object_get(root, "status");
@@ -259,15 +231,11 @@ static enum poll_result parse(unsigned asked, const char *body, size_t len, stru
 {
     struct answer answer = {.asked = asked};
     enum poll_result result;
-    json_error_t error;
 
     detail[0] = '\0';
-    if (too_many_values(body, len))
-        return poll_fail(POLL_TOO_LARGE, detail, "too many values");
-    answer.root = json_loadb(body, len, JSON_REJECT_DUPLICATES, &error);
-    if (!answer.root)
-        return poll_fail(POLL_BAD_JSON, detail, "%s", len == 0 ? "empty" : error.text);
-    result = check_root(asked, answer.root, detail);
+    result = json_answer(body, len, &answer.root, detail);
+    if (result == POLL_OK)
+        result = check_root(asked, answer.root, detail);
     if (result == POLL_OK)
         result = questions_answered(asked, take_element, &answer, ret, ret_spelling, detail);
     json_decref(answer.root);
@@ -322,17 +290,12 @@ static enum poll_result take_reply(json_t *value, struct reply *reply)
 
 static void parse_reply(const char *body, size_t len, struct reply *ret)
 {
-    json_error_t error;
-    json_t *root;
+    json_t *root = NULL;
 
-    if (too_many_values(body, len)) {
-        ret->result = poll_fail(POLL_TOO_LARGE, ret->detail, "too many values");
+    ret->result = json_answer(body, len, &root, ret->detail);
+    if (ret->result != POLL_OK)
         return;
-    }
-    root = json_loadb(body, len, JSON_REJECT_DUPLICATES, &error);
-    if (!root)
-        ret->result = poll_fail(POLL_BAD_JSON, ret->detail, "%s", len == 0 ? "empty" : error.text);
-    else if (!json_is_object(root))
+    if (!json_is_object(root))
         ret->result = poll_fail(POLL_BAD_SHAPE, ret->detail, "the answer is not an object");
     else
         ret->result = element_result("the operation", root, ret->detail);

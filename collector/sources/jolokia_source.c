@@ -139,7 +139,7 @@ static int jolokia_start(struct source_target *base, const struct source_ask *as
 {
     struct jolokia_target *target = (struct jolokia_target *)base;
     char body[JOLOKIA_REQUEST_LEN];
-    struct http_post post = {
+    struct http_ask post = {
         .url = target->url,
         .user = target->user,
         .password = target->password,
@@ -175,7 +175,7 @@ static int jolokia_invoke(struct source_target *base, const struct source_operat
 {
     struct jolokia_target *target = (struct jolokia_target *)base;
     char *body = jolokia_exec_request(operation->mbean, operation->name, operation->argument);
-    struct http_post post = {
+    struct http_ask post = {
         .url = target->url,
         .user = target->user,
         .password = target->password,

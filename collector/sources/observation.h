@@ -110,10 +110,11 @@ struct observation {
         observer;   /* who was asked; for the local source unset until its own address is known */
     bool local;     /* from this host's own node */
     bool unchanged; /* POLL_OK, and the answer says what the last one said; view is NULL */
-    bool process_gone; /* local only: JMX and the native address both refused */
+    bool process_gone; /* as its own host found: JMX and the native address both refused */
     enum poll_result result;
     int http_status;  /* 0 = none */
     int64_t began_ms; /* when we began to ask: a view's age counts from here */
+    int64_t age_ms;   /* of the data by then: what another host told was older already */
     int64_t ended_ms;
     size_t bytes;            /* of the answer's body */
     char detail[DETAIL_LEN]; /* for a person: what exactly was wrong; "" when result says it all */

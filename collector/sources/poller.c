@@ -26,8 +26,8 @@ static int64_t now_us(void)
 /* A peer target that is this host's own node, which is asked as the local one. */
 static bool shadowed(const struct poller *poller, const struct target *target)
 {
-    return !target->local && poller->has_local && !prober_addr_is_unset(&poller->local_address) &&
-           prober_addr_compare(&target->address, &poller->local_address) == 0;
+    return !target->local && poller->has_local && !prober_addr_is_unset(&poller->known.address) &&
+           prober_addr_compare(&target->address, &poller->known.address) == 0;
 }
 
 void poller_choose_panel(struct poller *poller)
@@ -95,17 +95,17 @@ static void learn_local(struct poller *poller, const struct view *view)
         bool own =
             prober_addr_is_unset(&found->native) || prober_addr_compare(&found->native, &any) == 0;
 
-        memcpy(poller->local_host_id, view->host_id, HOST_ID_LEN);
-        poller->local_address = found->endpoint;
-        poller->native = own ? found->endpoint : found->native;
-        poller->native_port = found->native_port ? found->native_port : NATIVE_PORT;
+        memcpy(poller->known.host_id, view->host_id, HOST_ID_LEN);
+        poller->known.address = found->endpoint;
+        poller->known.native = own ? found->endpoint : found->native;
+        poller->known.native_port = found->native_port ? found->native_port : NATIVE_PORT;
         return;
     }
     /* Another node than before, and not known yet which. */
-    if (strcmp(view->host_id, poller->local_host_id) != 0) {
-        memcpy(poller->local_host_id, view->host_id, HOST_ID_LEN);
-        poller->local_address = (struct prober_addr){0};
-        poller->native_port = 0;
+    if (strcmp(view->host_id, poller->known.host_id) != 0) {
+        memcpy(poller->known.host_id, view->host_id, HOST_ID_LEN);
+        poller->known.address = (struct prober_addr){0};
+        poller->known.native_port = 0;
         poller->targets[0]->detail_wanted = true;
     }
 }
@@ -130,7 +130,7 @@ static void poll_end(struct target *target, struct observation *observation)
 
     if (target->local && observation->view)
         learn_local(poller, observation->view);
-    observation->observer = target->local ? poller->local_address : target->address;
+    observation->observer = target->local ? poller->known.address : target->address;
     observation->local = target->local;
     observation->began_ms = target->began_us / 1000;
     observation->ended_ms = now / 1000;
@@ -167,12 +167,12 @@ static bool probe_native(struct target *target, const struct observation *observ
     struct poller *poller = target->poller;
     int64_t left_ms = poller->timeout_ms - (now_us() - target->began_us) / 1000;
 
-    if (!target->local || observation->result != POLL_REFUSED || poller->native_port == 0 ||
+    if (!target->local || observation->result != POLL_REFUSED || poller->known.native_port == 0 ||
         left_ms < 1)
         return false;
     poller->held = *observation;
-    return probe_start(poller->context.multi, &poller->native, poller->native_port, left_ms,
-                       on_probe, target, &target->probe) >= 0;
+    return probe_start(poller->context.multi, &poller->known.native, poller->known.native_port,
+                       left_ms, on_probe, target, &target->probe) >= 0;
 }
 
 static void on_answer(struct observation *observation, void *userdata)
@@ -304,15 +304,16 @@ static int poller_setup(struct poller *poller, sd_event *event,
     struct source_place local = {.url = settings->local_url,
                                  .user = settings->local_user,
                                  .password = settings->local_password,
-                                 .ca_file = settings->ca_file};
+                                 .ca_file = settings->local_ca_file};
     int r;
 
-    if (settings->peer_url[0] && !poller_accepts_url(settings->peer_url, true, NULL))
+    if (settings->peer_url[0] &&
+        !poller_accepts_url(settings->peer_url, settings->mesh, true, NULL))
         return -EINVAL;
     if (set_text(&poller->peer_url, settings->peer_url) < 0 ||
         set_text(&poller->peer_user, settings->peer_user) < 0 ||
         set_text(&poller->peer_password, settings->peer_password) < 0 ||
-        set_text(&poller->ca_file, settings->ca_file) < 0)
+        set_text(&poller->peer_ca_file, settings->peer_ca_file) < 0)
         return -ENOMEM;
     r = fingerprint_key_draw(&poller->context.key);
     if (r >= 0)
@@ -340,6 +341,9 @@ int poller_new(sd_event *event, const struct poller_settings *settings,
     poller->interval_us = settings->interval_ms * 1000;
     poller->timeout_ms = settings->timeout_ms;
     poller->membership_ms = settings->membership_ms;
+    poller->mesh = settings->mesh;
+    if (settings->local)
+        poller->known = *settings->local;
     r = poller_setup(poller, event, settings);
     if (r < 0) {
         poller_free(poller);
@@ -362,7 +366,7 @@ struct poller *poller_free(struct poller *poller)
     if (poller->peer_password)
         explicit_bzero(poller->peer_password, strlen(poller->peer_password));
     free(poller->peer_password);
-    free(poller->ca_file);
+    free(poller->peer_ca_file);
     free(poller);
     return NULL;
 }
@@ -381,21 +385,27 @@ void poller_want_detail(struct poller *poller)
         poller->targets[i]->detail_wanted = true;
 }
 
+const struct poller_local *poller_local(const struct poller *poller)
+{
+    return &poller->known;
+}
+
 const struct poller_counters *poller_counters(const struct poller *poller)
 {
     return &poller->counters;
 }
 
-bool poller_accepts_url(const char *url, bool with_address, const char **ret_expected)
+bool poller_accepts_url(const char *url, bool mesh, bool with_address, const char **ret_expected)
 {
+    enum source_kind kind = mesh ? SOURCE_PEER : SOURCE_CASSANDRA;
     static const struct prober_addr sample = {
         .bytes = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
     bool has_address = strstr(url, "{address}");
     char *expanded = with_address ? source_expand(url, &sample) : strdup(url);
-    bool accepted = expanded && has_address == with_address && source_find(expanded);
+    bool accepted = expanded && has_address == with_address && source_find(expanded, kind);
 
     free(expanded);
     if (ret_expected && !accepted)
-        *ret_expected = with_address ? source_expected_with_address : source_expected;
+        *ret_expected = source_expected(kind, with_address);
     return accepted;
 }

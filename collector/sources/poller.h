@@ -10,6 +10,8 @@
 
 #include "observation.h"
 
+struct poller_local;
+
 /* Whom to ask and how. `url` is a source URL with {address} still in it, or a target's own. */
 struct poller_settings {
     int64_t interval_ms;
@@ -18,10 +20,22 @@ struct poller_settings {
     const char *local_url;      /* "" = no Cassandra on this host */
     const char *local_user;     /* "" = no credentials */
     const char *local_password; /* never logged */
+    const char *local_ca_file;  /* who signs certificates, in PEM; NULL or "" = the system's list */
     const char *peer_url;       /* "" = peers are not polled */
+    bool mesh;                  /* the peers' probers are asked, not the nodes themselves */
     const char *peer_user;
     const char *peer_password;
-    const char *ca_file; /* who signs certificates, in PEM; NULL or "" = the system's list */
+    const char *peer_ca_file;
+    /* Who the local node was when it was last heard of; NULL = not known. */
+    const struct poller_local *local;
+};
+
+/* The local node's identity, from its own gossip state. */
+struct poller_local {
+    struct prober_addr address; /* unset = not known */
+    char host_id[HOST_ID_LEN];
+    struct prober_addr native;
+    uint16_t native_port; /* 0 = not known */
 };
 
 /* A node to poll. url "" = peer_url with {address} replaced. */
@@ -77,10 +91,12 @@ bool poller_first_pass_done(const struct poller *poller);
 /* Asks the detail polls of the next turn (somebody's membership changed). */
 void poller_want_detail(struct poller *poller);
 
+const struct poller_local *poller_local(const struct poller *poller);
+
 const struct poller_counters *poller_counters(const struct poller *poller);
 
-/* True when a source takes this URL (scheme and form); otherwise *ret_expected says what is
- * accepted. */
-bool poller_accepts_url(const char *url, bool with_address, const char **ret_expected);
+/* True when a source takes this URL (scheme and form), with `mesh` that of another prober;
+ * otherwise *ret_expected says what is accepted. */
+bool poller_accepts_url(const char *url, bool mesh, bool with_address, const char **ret_expected);
 
 #endif

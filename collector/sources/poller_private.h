@@ -38,7 +38,8 @@ struct poller {
     struct poller_handlers handlers;
     struct poller_counters counters;
     int64_t interval_us, timeout_ms, membership_ms;
-    char *peer_url, *peer_user, *peer_password, *ca_file;
+    bool mesh;
+    char *peer_url, *peer_user, *peer_password, *peer_ca_file;
 
     struct target **targets; /* the local one first, then by address */
     size_t n_targets;
@@ -51,11 +52,7 @@ struct poller {
     size_t pending; /* polls of this pass that have not ended */
     bool round_done;
 
-    /* Who the local node is: from its own gossip state. */
-    struct prober_addr local_address;
-    char local_host_id[HOST_ID_LEN];
-    struct prober_addr native;
-    uint16_t native_port;    /* 0 = not known */
+    struct poller_local known;
     struct observation held; /* of the local poll while the native address is probed */
 };
 

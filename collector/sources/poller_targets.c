@@ -32,12 +32,15 @@ static int target_new(struct poller *poller, const struct source_place *place,
 {
     struct target *target = calloc(1, sizeof(*target));
     struct source_place expanded = *place;
+    bool peer = poller->mesh && !prober_addr_is_unset(address);
+    enum source_kind kind = peer ? SOURCE_PEER : SOURCE_CASSANDRA;
     char *text = source_expand(place->url, address);
-    const struct source *source = text ? source_find(text) : NULL;
+    const struct source *source = text ? source_find(text, kind) : NULL;
     int r = -ENOMEM;
 
     if (target && text) {
         expanded.url = text;
+        expanded.address = *address;
         target->poller = poller;
         target->address = *address;
         target->url = strdup(url);
@@ -84,7 +87,7 @@ static int target_for(struct poller *poller, const struct poller_target *wanted,
     struct source_place place = {.url = url[0] ? url : poller->peer_url,
                                  .user = poller->peer_user,
                                  .password = poller->peer_password,
-                                 .ca_file = poller->ca_file};
+                                 .ca_file = poller->peer_ca_file};
     struct target *target = target_find(poller, &wanted->address);
 
     if (!target || strcmp(target->url, url) != 0)

@@ -6,20 +6,28 @@
 
 #define PLACEHOLDER "{address}"
 
-static const struct source *const sources[] = {&jmx_source, &jolokia_source};
+static const struct source *const cassandra_sources[] = {&jmx_source, &jolokia_source, NULL};
+static const struct source *const peer_sources[] = {&peer_source, NULL};
 
-const char source_expected[] = "jmx://HOST:PORT, jmx+ssl://HOST:PORT, "
-                               "jolokia+http://HOST:PORT/PATH or jolokia+https://HOST:PORT/PATH";
-const char source_expected_with_address[] =
-    "jmx://{address}:PORT, jmx+ssl://{address}:PORT, "
-    "jolokia+http://{address}:PORT/PATH or jolokia+https://{address}:PORT/PATH";
-
-const struct source *source_find(const char *url)
+const struct source *source_find(const char *url, enum source_kind kind)
 {
-    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
-        if (sources[i]->accepts(url))
-            return sources[i];
-    return NULL;
+    const struct source *const *source = kind == SOURCE_PEER ? peer_sources : cassandra_sources;
+
+    while (*source && !(*source)->accepts(url))
+        source++;
+    return *source;
+}
+
+const char *source_expected(enum source_kind kind, bool with_address)
+{
+    if (kind == SOURCE_PEER)
+        return with_address ? "http://{address}:PORT or https://{address}:PORT"
+                            : "http://HOST:PORT or https://HOST:PORT";
+    return with_address
+               ? "jmx://{address}:PORT, jmx+ssl://{address}:PORT, "
+                 "jolokia+http://{address}:PORT/PATH or jolokia+https://{address}:PORT/PATH"
+               : "jmx://HOST:PORT, jmx+ssl://HOST:PORT, "
+                 "jolokia+http://HOST:PORT/PATH or jolokia+https://HOST:PORT/PATH";
 }
 
 char *source_expand(const char *url, const struct prober_addr *address)

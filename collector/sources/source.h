@@ -30,6 +30,7 @@ struct source_place {
     const char *user; /* "" = no credentials */
     const char *password;
     const char *ca_file; /* who signs the certificates, in PEM; NULL or "" = the system's list */
+    struct prober_addr address; /* the node's; unset for the local one */
 };
 
 struct source_ask {
@@ -38,8 +39,8 @@ struct source_ask {
     int64_t timeout_ms;
 };
 
-/* Takes an observation with result, http_status, unchanged, bytes, detail and view filled in; the
- * view is given away. */
+/* Takes an observation with result, http_status, unchanged, process_gone, age_ms, bytes, detail and
+ * view filled in; the view is given away. */
 typedef void (*source_done)(struct observation *observation, void *userdata);
 
 /* An operation of an MBean. Borrowed during invoke() alone. */
@@ -81,14 +82,19 @@ struct source {
     void (*close)(struct source_target *target);
 };
 
-extern const struct source jmx_source, jolokia_source;
+extern const struct source jmx_source, jolokia_source, peer_source;
 
-/* NULL = no source takes this URL. */
-const struct source *source_find(const char *url);
+/* Whom a source asks. */
+enum source_kind {
+    SOURCE_CASSANDRA = 0, /* the node itself */
+    SOURCE_PEER,          /* the prober of the node's host */
+};
 
-/* The forms that some source takes, for a person. */
-extern const char source_expected[];
-extern const char source_expected_with_address[];
+/* NULL = no source of this kind takes this URL. */
+const struct source *source_find(const char *url, enum source_kind kind);
+
+/* The forms that a source of this kind takes, for a person. */
+const char *source_expected(enum source_kind kind, bool with_address);
 
 /* "{address}" in a source URL replaced by the address, IPv6 in brackets. Owned by the caller; NULL
  * when memory is out. */

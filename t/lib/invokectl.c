@@ -59,7 +59,7 @@ static const char *object_name(const char *word)
 static int run(struct invokectl *ctl, const struct source_place *place,
                const struct source_operation *operation)
 {
-    const struct source *source = source_find(place->url);
+    const struct source *source = source_find(place->url, SOURCE_CASSANDRA);
     struct source_context context = {0};
     struct source_target *target = NULL;
     int r = source ? sd_event_default(&ctl->event) : -EINVAL;

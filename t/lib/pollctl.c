@@ -208,7 +208,7 @@ static int parse_options(int argc, char **argv, struct pollctl *ctl,
             settings->local_password = settings->peer_password = optarg;
             break;
         case 'c':
-            settings->ca_file = optarg;
+            settings->local_ca_file = settings->peer_ca_file = optarg;
             break;
         case 'd':
             ctl->discover = true;

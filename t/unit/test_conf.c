@@ -53,11 +53,19 @@ static void refused_lines(void **state)
         {"local: { user = true; };", ":1:", "expected a user name in quotes, got true"},
         {"local: { password_file = \"/nonexistent/p\"; };", ":1:", "No such file or directory"},
         {"local = 7;", ":1:", "expected a group"},
-        {"peers: { mode = \"mash\"; };", ":1:", "expected \"direct\" or \"off\", got \"mash\""},
+        {"peers: { mode = \"mash\"; };", ":1:",
+         "expected \"mesh\", \"direct\" or \"off\", got \"mash\""},
         {"peers: { url = \"jolokia+http://10.0.0.1:8778/jolokia\"; };", ":1:", "{address}"},
         {"peers: { static = \"10.0.0.1\"; };", ":1:", "expected a list of addresses"},
         {"peers: { static = [ \"10.0.0.300\" ]; };", ":1:", "expected an IP address"},
-        {"peers: {\n static = [ \"10.0.0.1=nonsense\" ]; };", ":2:", "jolokia+http://"},
+        {"peers: {\n static = [ \"10.0.0.1=nonsense\" ]; };", ":2:", "http://HOST:PORT"},
+        {"peers: {\n static = [ \"10.0.0.1=nonsense\" ]; mode = \"direct\"; };",
+         ":2:", "jolokia+http://"},
+        {"peers: { url = \"jmx://{address}:7199\"; };", ":1:", "http://{address}:PORT"},
+        {"peers: { mode = \"direct\"; url = \"http://{address}:8888\"; };", ":1:", "jmx://"},
+        {"peers: { user = \"u\"; };", "", "needs peers.password_file"},
+        {"peers: { password_file = \"/nonexistent/p\"; };", ":1:", "peers.password_file: cannot"},
+        {"state: { path = \"x\"; };", ":1:", "an absolute path"},
         {"poll: { interval = \"fast\"; };", ":1:", "expected a duration of at least 50ms"},
         {"poll: { interval = \"-1s\"; };", ":1:", "expected a duration"},
         {"poll: { interval = \"10ms\"; };", ":1:", "at least 50ms, such as \"3s\", got \"10ms\""},
@@ -192,7 +200,7 @@ static void password_from_file(void **state)
     conf = load(source, &errors);
     unlink(path);
     assert_non_null(conf);
-    assert_string_equal(conf->local_password, "secret ");
+    assert_string_equal(conf->local.password, "secret ");
     conf_free(conf);
     text_free(&errors);
 }

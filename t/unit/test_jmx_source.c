@@ -32,7 +32,7 @@ static void target_open(struct bench *bench, const char *user, const char *passw
     struct source_place place = {.url = url, .user = user, .password = password};
 
     snprintf(url, sizeof(url), "jmx://127.0.0.1:%u", bench->server.port);
-    assert_ptr_equal(source_find(url), &jmx_source);
+    assert_ptr_equal(source_find(url, SOURCE_CASSANDRA), &jmx_source);
     assert_int_equal(jmx_source.open(&bench->context, &place, &bench->target), 0);
 }
 
@@ -398,9 +398,9 @@ static void urls(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-        assert_ptr_equal(source_find(good[i]), &jmx_source);
+        assert_ptr_equal(source_find(good[i], SOURCE_CASSANDRA), &jmx_source);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        if (source_find(bad[i]))
+        if (source_find(bad[i], SOURCE_CASSANDRA))
             fail_msg("%s is taken", bad[i]);
 }
 

@@ -438,7 +438,7 @@ static void urls(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         const char *expected = NULL;
-        bool accepted = poller_accepts_url(table[i].url, table[i].with_address, &expected);
+        bool accepted = poller_accepts_url(table[i].url, false, table[i].with_address, &expected);
 
         if (accepted != table[i].accepted || accepted != !expected)
             fail_msg("%s: %d", table[i].url, accepted);

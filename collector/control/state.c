@@ -1,0 +1,218 @@
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FORMAT    1
+#define MAX_BYTES (16 * 1024 * 1024)
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    if (text[0])
+        json_object_set_new(object, key, json_string(text));
+}
+
+static void set_address(json_t *object, const char *key, const struct prober_addr *address)
+{
+    char text[PROBER_ADDR_STRLEN];
+
+    if (prober_addr_is_unset(address))
+        return;
+    prober_addr_format(address, text);
+    set_text(object, key, text);
+}
+
+static json_t *local_object(const struct poller_local *local)
+{
+    json_t *object = json_object();
+
+    set_address(object, "address", &local->address);
+    set_text(object, "host_id", local->host_id);
+    set_address(object, "native", &local->native);
+    json_object_set_new(object, "native_port", json_integer(local->native_port));
+    return object;
+}
+
+static json_t *node_object(const struct node *node)
+{
+    json_t *object = json_object();
+
+    set_address(object, "address", &node->address);
+    set_text(object, "host_id", node->gossip.host_id);
+    set_text(object, "dc", node->gossip.datacenter);
+    set_text(object, "rack", node->gossip.rack);
+    return object;
+}
+
+/* Owned by the caller; NULL when memory is out. */
+static char *state_text(const struct cluster *cluster, const struct poller_local *local)
+{
+    json_t *root = json_object(), *nodes = json_array();
+    char *text;
+
+    json_object_set_new(root, "format", json_integer(FORMAT));
+    set_text(root, "cluster", cluster->name);
+    if (!prober_addr_is_unset(&local->address))
+        json_object_set_new(root, "local", local_object(local));
+    for (size_t i = 0; i < cluster->n_sorted; i++)
+        if (!cluster->sorted[i]->gone && !cluster->sorted[i]->forgotten)
+            json_array_append_new(nodes, node_object(cluster->sorted[i]));
+    json_object_set_new(root, "nodes", nodes);
+    text = json_dumps(root, JSON_INDENT(1));
+    json_decref(root);
+    return text;
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, text, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        text += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int replace(const char *path, const char *text)
+{
+    char temporary[PATH_MAX];
+    int fd, r;
+
+    if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
+        return -ENAMETOOLONG;
+    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return -errno;
+    r = write_all(fd, text, strlen(text));
+    close(fd);
+    if (r == 0 && rename(temporary, path) < 0)
+        r = -errno;
+    if (r < 0)
+        unlink(temporary);
+    return r;
+}
+
+int state_save(struct state *state, const char *path, const struct cluster *cluster,
+               const struct poller_local *local)
+{
+    char *text;
+
+    json_set_alloc_funcs(malloc, free);
+    text = state_text(cluster, local);
+    if (!text)
+        return state->error = -ENOMEM;
+    if (state->error == 0 && state->text && strcmp(text, state->text) == 0) {
+        free(text);
+        return 0;
+    }
+    state->error = replace(path, text);
+    free(state->text);
+    state->text = text;
+    return state->error;
+}
+
+static bool take_address(const json_t *object, const char *key, struct prober_addr *ret)
+{
+    const json_t *text = json_object_get(object, key);
+
+    return json_is_string(text) &&
+           prober_addr_parse(json_string_value(text), json_string_length(text), ret) == 0 &&
+           !prober_addr_is_unset(ret);
+}
+
+static void take_text(const json_t *object, const char *key, char *to, size_t size)
+{
+    const json_t *text = json_object_get(object, key);
+
+    if (json_is_string(text) && json_string_length(text) < size)
+        memcpy(to, json_string_value(text), json_string_length(text) + 1);
+}
+
+static void take_local(const json_t *object, struct poller_local *ret)
+{
+    const json_t *port = json_object_get(object, "native_port");
+    struct poller_local local = {0};
+
+    if (!take_address(object, "address", &local.address))
+        return;
+    take_text(object, "host_id", local.host_id, sizeof(local.host_id));
+    if (take_address(object, "native", &local.native) && json_is_integer(port) &&
+        json_integer_value(port) > 0 && json_integer_value(port) <= UINT16_MAX)
+        local.native_port = (uint16_t)json_integer_value(port);
+    *ret = local;
+}
+
+static void take_nodes(json_t *array, struct cluster *cluster)
+{
+    json_t *object;
+    size_t i;
+
+    json_array_foreach(array, i, object)
+    {
+        struct gossip_state state = {0};
+
+        if (!take_address(object, "address", &state.endpoint))
+            continue;
+        take_text(object, "host_id", state.host_id, sizeof(state.host_id));
+        take_text(object, "dc", state.datacenter, sizeof(state.datacenter));
+        take_text(object, "rack", state.rack, sizeof(state.rack));
+        cluster_recall_state(cluster, &state);
+    }
+}
+
+static int read_root(const char *path, json_t **ret)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    json_error_t error;
+    json_t *root = NULL;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MAX_BYTES)
+        root = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
+    close(fd);
+    if (!json_is_object(root) || json_integer_value(json_object_get(root, "format")) != FORMAT) {
+        json_decref(root);
+        return -EBADMSG;
+    }
+    *ret = root;
+    return 0;
+}
+
+int state_load(struct state *state, const char *path, struct cluster *cluster,
+               struct poller_local *ret_local)
+{
+    json_t *root;
+    int r;
+
+    json_set_alloc_funcs(malloc, free);
+    r = read_root(path, &root);
+    if (r < 0)
+        return r;
+    take_text(root, "cluster", cluster->name, sizeof(cluster->name));
+    take_local(json_object_get(root, "local"), ret_local);
+    take_nodes(json_object_get(root, "nodes"), cluster);
+    json_decref(root);
+    free(state->text);
+    state->text = NULL;
+    return 0;
+}
+
+void state_free(struct state *state)
+{
+    free(state->text);
+    state->text = NULL;
+}

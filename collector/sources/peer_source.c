@@ -1,0 +1,159 @@
+/* The source "http" and "https": another host's prober, which answers for the Cassandra there. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "peer_view.h"
+#include "source.h"
+
+struct peer_target {
+    struct source_target base;
+    struct source_context *context;
+    struct prober_addr address;
+    char *url; /* of its /view */
+    char *user;
+    char *password;
+    char *ca_file;
+
+    /* What the last document said, for when it is not modified. */
+    char etag[ETAG_LEN]; /* "" = nothing */
+    struct observation last;
+
+    /* The poll that runs. */
+    struct http_request *request;
+    source_done done;
+    void *userdata;
+};
+
+static bool accepts(const char *url)
+{
+    if (strncmp(url, "http://", 7) == 0)
+        return source_authority_ok(url + 7);
+    return strncmp(url, "https://", 8) == 0 && source_authority_ok(url + 8);
+}
+
+static void peer_close(struct source_target *base)
+{
+    struct peer_target *target = (struct peer_target *)base;
+
+    if (!target)
+        return;
+    http_cancel(target->request);
+    free(target->url);
+    free(target->user);
+    free(target->ca_file);
+    if (target->password)
+        explicit_bzero(target->password, strlen(target->password));
+    free(target->password);
+    free(target);
+}
+
+static int peer_open(struct source_context *context, const struct source_place *place,
+                     struct source_target **ret)
+{
+    size_t len = strlen(place->url);
+    struct peer_target *target;
+
+    if (!accepts(place->url))
+        return -EINVAL;
+    target = calloc(1, sizeof(*target));
+    if (!target)
+        return -ENOMEM;
+    target->base.source = &peer_source;
+    target->context = context;
+    target->address = place->address;
+    if (asprintf(&target->url, "%s%s", place->url, place->url[len - 1] == '/' ? "view" : "/view") <
+        0)
+        target->url = NULL;
+    target->user = strdup(place->user ? place->user : "");
+    target->password = strdup(place->password ? place->password : "");
+    target->ca_file = strdup(place->ca_file ? place->ca_file : "");
+    if (!target->url || !target->user || !target->password || !target->ca_file) {
+        peer_close(&target->base);
+        return -ENOMEM;
+    }
+    *ret = &target->base;
+    return 0;
+}
+
+/* What the document says; remembered with its ETag when it is one that can be relied upon. */
+static void take_document(struct peer_target *target, const struct http_answer *answer,
+                          struct observation *observation)
+{
+    struct observation *last = &target->last;
+
+    if (answer->not_modified) {
+        observation->result = last->result;
+        observation->process_gone = last->process_gone;
+        observation->unchanged = last->result == POLL_OK;
+        memcpy(observation->detail, last->detail, sizeof(observation->detail));
+        return;
+    }
+    peer_view_parse(&target->address, answer->body, answer->len, observation);
+    *last = *observation;
+    last->view = NULL;
+    if (observation->result == POLL_OK || observation->result == POLL_NO_MBEAN ||
+        observation->process_gone)
+        memcpy(target->etag, answer->etag, strnlen(answer->etag, ETAG_LEN - 1) + 1);
+}
+
+static void on_answer(const struct http_answer *answer, void *userdata)
+{
+    struct peer_target *target = userdata;
+    struct observation observation = {
+        .result = answer->result, .http_status = answer->status, .bytes = answer->bytes};
+
+    target->request = NULL;
+    memcpy(observation.detail, answer->detail, sizeof(observation.detail));
+    if (!answer->not_modified)
+        target->etag[0] = '\0';
+    if (answer->result == POLL_OK && answer->age_ms < 0) {
+        /* However fresh it looks, nobody says so. */
+        observation.result = POLL_BAD_SHAPE;
+        snprintf(observation.detail, sizeof(observation.detail), "no X-Prober-Age-Ms");
+        target->etag[0] = '\0';
+    } else if (answer->result == POLL_OK) {
+        observation.age_ms = answer->age_ms;
+        take_document(target, answer, &observation);
+    }
+    target->done(&observation, target->userdata);
+}
+
+static int peer_start(struct source_target *base, const struct source_ask *ask, source_done done,
+                      void *userdata)
+{
+    struct peer_target *target = (struct peer_target *)base;
+    struct http_ask get = {
+        .url = target->url,
+        .user = target->user,
+        .password = target->password,
+        .ca_file = target->ca_file,
+        .etag = target->etag,
+        .timeout_ms = ask->timeout_ms,
+        .max_bytes = SOURCE_FAST_MAX,
+    };
+
+    target->done = done;
+    target->userdata = userdata;
+    return http_start(target->context->http, &get, on_answer, target, &target->request);
+}
+
+/* What runs on another host is that host's business. */
+static int peer_invoke(struct source_target *base, const struct source_operation *operation,
+                       source_invoked invoked, void *userdata)
+{
+    (void)base;
+    (void)operation;
+    (void)invoked;
+    (void)userdata;
+    return -EOPNOTSUPP;
+}
+
+const struct source peer_source = {
+    .accepts = accepts,
+    .open = peer_open,
+    .start = peer_start,
+    .invoke = peer_invoke,
+    .close = peer_close,
+};
