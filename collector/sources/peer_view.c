@@ -126,7 +126,7 @@ static enum poll_result take_document(const struct prober_addr *address, json_t 
         return poll_fail(POLL_BAD_SHAPE, ret->detail, "no address");
     if (prober_addr_compare(&claimed, address) != 0) {
         prober_addr_format(&claimed, text);
-        return poll_fail(POLL_WRONG_HOST, ret->detail, "it says it is %s", text);
+        return poll_fail(POLL_BAD_SHAPE, ret->detail, "it says it is %s", text);
     }
     copy_text(root, "process", process, sizeof(process));
     ret->process_gone = strcmp(process, "gone") == 0;

@@ -101,9 +101,12 @@ def command(cluster, node, home):
 
 
 def _jmx(cluster, node):
-    """Cassandra's own server can only bind every address, so by default the JVM's serves, which
-    speaks the same protocol on the node's address and the usual port."""
+    """Cassandra's own server binds every address, or 127.0.0.1 alone, as it is installed
+    (LOCAL_JMX); so by default the JVM's serves, which speaks the same protocol on the node's
+    address and the usual port."""
     port = jmx_port(cluster, node)
+    if cluster["jmx"] == "local":
+        return [f"-Dcassandra.jmx.local.port={port}"]
     same = [f"-Dcom.sun.management.jmxremote.rmi.port={port}",
             "-Dcom.sun.management.jmxremote.authenticate=false",
             "-Dcom.sun.management.jmxremote.ssl=false",

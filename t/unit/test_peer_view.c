@@ -89,7 +89,7 @@ static void refused(void **state)
         {"{\"format\":0}", POLL_BAD_SHAPE, "format 0, not 1"},
         {"{\"format\":\"1\"}", POLL_BAD_SHAPE, "not the view of a prober"},
         {"{\"format\":1}", POLL_BAD_SHAPE, "no address"},
-        {"{\"format\":1,\"address\":\"10.0.0.3\",\"process\":\"gone\"}", POLL_WRONG_HOST,
+        {"{\"format\":1,\"address\":\"10.0.0.3\",\"process\":\"gone\"}", POLL_BAD_SHAPE,
          "it says it is 10.0.0.3"},
         {HEAD "}", POLL_BAD_SHAPE, "view: not an object"},
         {HEAD ",\"view\":{\"/10.0.0.1\":1}}", POLL_BAD_SHAPE, "an opinion is not a text"},
