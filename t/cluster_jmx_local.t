@@ -33,7 +33,7 @@ like($output, qr/opinions=\Q$ip\E:UP/, 'and of the cluster');
 is("$end->{refused} of $end->{polls}", '2 of 2', 'elsewhere it is refused');
 
 $cluster->signal(STOP => 1);
-($output, $end) = polled('--local', "jmx://127.0.0.1:$port", '--interval', 200, '--timeout', 700, '--rounds', 3);
+($output, $end) = polled('--local', "jmx://127.0.0.1:$port", '--interval', 200, '--timeout', 700, '--rounds', 12);
 cmp_ok($end->{timeout} // 0, '>=', 1, 'a stopped Cassandra: timeout');
 $cluster->signal(CONT => 1);
 ($output, $end) = polled('--local', "jmx://127.0.0.1:$port", '--interval', 500, '--rounds', 4);
