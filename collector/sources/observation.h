@@ -109,6 +109,7 @@ struct observation {
     struct prober_addr
         observer;   /* who was asked; for the local source unset until its own address is known */
     bool local;     /* from this host's own node */
+    bool told;      /* by the prober of the observer's host, not by the observer itself */
     bool unchanged; /* POLL_OK, and the answer says what the last one said; view is NULL */
     bool process_gone; /* as its own host found: JMX and the native address both refused */
     enum poll_result result;
