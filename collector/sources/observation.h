@@ -95,6 +95,7 @@ struct view {
     char release[NAME_LEN];
     enum trilean native_transport;
     enum trilean gossip;
+    bool settled; /* its host says that its opinion counts there, so it need not settle here */
     struct opinion *opinions;
     size_t n_opinions;
     /* A detail poll's: NULL and 0 otherwise. */

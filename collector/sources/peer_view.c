@@ -97,6 +97,7 @@ static enum poll_result take_view(const struct prober_addr *address, json_t *roo
     copy_text(root, "release", view->release, sizeof(view->release));
     view->native_transport = take_bool(root, "native_transport");
     view->gossip = take_bool(root, "gossip");
+    view->settled = take_bool(root, "settled") == TRILEAN_TRUE;
     result = take_state(view, address, root, ret->detail);
     if (result == POLL_OK)
         result = take_opinions(view, root, ret->detail);

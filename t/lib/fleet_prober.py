@@ -36,7 +36,7 @@ class Prober:
                 'host_id': node.host_id, 'process': 'up' if node.service else 'starting'}
         if node.service:
             head |= {'mode': node.mode, 'native_transport': node.native, 'gossip': node.gossip,
-                     'release': self.release,
+                     'release': self.release, 'settled': True,
                      'state': {'generation': node.generation,
                                'status': node.status.partition(',')[0] or None, 'dc': node.dc,
                                'rack': node.rack, 'rpc_ready': node.rpc_ready,

@@ -34,7 +34,8 @@ struct fleet_node {
     enum poll_result result; /* POLL_OK: its view */
     bool process_gone;
     int64_t age_ms; /* of what its host tells */
-    bool silent; /* it is not polled at all */
+    bool settled;   /* as its host tells */
+    bool silent;    /* it is not polled at all */
     char row[FLEET_MAX];
 };
 
@@ -139,6 +140,7 @@ static inline struct view *fleet_view(const struct fleet *fleet, size_t i)
     snprintf(view->host_id, sizeof(view->host_id), "%s", node->host_id);
     snprintf(view->mode, sizeof(view->mode), "%s", node->mode);
     view->native_transport = node->native;
+    view->settled = node->settled;
     view->gossip = node->gossip;
     for (size_t j = 0; j < FLEET_MAX; j++)
         listed += node->row[j] != '-';

@@ -107,6 +107,24 @@ static void without_the_own_node_the_others_are_believed(void **state)
     fleet_done(&fleet);
 }
 
+/* A host that is met late need not settle here when it has at home. */
+static void who_has_settled_at_home_votes_at_once(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    fleet_init(&fleet, 4, POLICY_MUTUAL);
+    fleet.mesh = true;
+    fleet.node[2].result = fleet.node[3].result = POLL_TIMEOUT;
+    fleet_rounds(&fleet, 4000);
+    fleet.node[2].result = fleet.node[3].result = POLL_OK;
+    fleet.node[2].settled = true;
+    fleet_round(&fleet);
+    assert_int_equal(fleet_node(&fleet, 2)->ineligible, ELIGIBLE);
+    assert_int_equal(fleet_node(&fleet, 3)->ineligible, INELIGIBLE_SETTLING);
+    fleet_done(&fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +132,7 @@ int main(void)
         cmocka_unit_test(a_process_that_is_gone_is_known_at_once),
         cmocka_unit_test(a_silent_host_is_judged_by_the_others),
         cmocka_unit_test(nobody_else_makes_nodes),
+        cmocka_unit_test(who_has_settled_at_home_votes_at_once),
         cmocka_unit_test(without_the_own_node_the_others_are_believed),
     };
 
