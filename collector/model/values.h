@@ -1,0 +1,86 @@
+/*
+ * Values: what all hosts of a cluster are to hold alike. What operators have said, and lists that
+ * depend on what was before (seeds). PURE.
+ *
+ * A key has a value or a tombstone ("back to automatic"), and a version: a counter and the host
+ * that made it. Of two versions the one with the higher counter wins, then the higher host, then
+ * the later end, then the higher text, on every host alike: who has heard of the same versions, in
+ * whatever order, holds the same. A new version's counter is one more than the highest heard of.
+ *
+ *   region/NAME/readylocaldcs   true or false
+ *   region/NAME/localseeds      [ "10.0.0.1", … ]
+ *   region/NAME/dcs             [ { "name": "dc1", "replicas": 3 }, … ]
+ *   region/NAME/region-ips      [ "10.0.0.1", … ]
+ *   region/NAME/reaper-ips      [ "10.0.0.1", … ]
+ *   region/NAME/reaper-ready    true or false
+ *   drain/ADDRESS               true, until it ends
+ *   seeds/DC                    [ "10.0.0.1", … ]    chosen, not said: see seeds.h
+ */
+#ifndef VALUES_H
+#define VALUES_H
+
+#include "../sources/observation.h"
+
+#define VALUES_KEY_LEN  192
+#define VALUES_USER_LEN 64
+#define VALUES_TEXT_MAX ((size_t)1024 * 1024) /* bytes of one value */
+#define VALUES_MAX      16384                 /* keys; foreign ones beyond that are not taken */
+
+/* Texts are owned by whoever owns the value. */
+struct value {
+    char key[VALUES_KEY_LEN];
+    char *text; /* JSON in its one spelling (compact, as values_json writes it); NULL = tombstone */
+    uint64_t counter;
+    char host[HOST_ID_LEN];     /* that made this version */
+    char user[VALUES_USER_LEN]; /* who said so; "" = nobody who has a name; for people */
+    int64_t at_ms;              /* time of day; for people */
+    int64_t ttl_ms;             /* 0 = has no end */
+    int64_t until_ms;           /* time of day at which it ends; 0 = has no end */
+};
+
+struct values {
+    struct value *items; /* by key */
+    size_t n, size;
+    uint64_t counter; /* the highest heard of */
+};
+
+/* What a change makes of a key. */
+struct value_change {
+    const char *key;
+    const char *text; /* NULL = back to automatic */
+    const char *user;
+    int64_t ttl_ms; /* 0 = has no end */
+};
+
+void values_free(struct values *values);
+
+/* -ENOMEM leaves *ret empty. */
+int values_copy(const struct values *values, struct values *ret);
+
+/* Makes a version of `host`'s. 0; -EINVAL: no such key; -ENOMEM. */
+int values_change(struct values *values, const struct value_change *change, const char *host,
+                  int64_t wall_ms);
+
+/*
+ * Takes a version from elsewhere when it is the newer one; copies it. 1: taken; 0: what is held
+ * wins, or it ended more than a day ago; -EINVAL: not a value (key, text, end); -ENOSPC: too many
+ * keys; -ENOMEM.
+ */
+int values_merge(struct values *values, const struct value *value, int64_t wall_ms);
+
+/* NULL = none, or a tombstone. An ended one is found too: see value_ends_in(). */
+const struct value *values_find(const struct values *values, const char *key);
+
+/*
+ * How long it still holds, in ms: never longer than its TTL whatever the clocks say; 0 = it has
+ * ended; INT64_MAX = it has no end.
+ */
+int64_t value_ends_in(const struct value *value, int64_t wall_ms);
+
+/* Drops what ended more than a day ago. True when there was any. */
+bool values_expire(struct values *values, int64_t wall_ms);
+
+/* The same for the same versions, whatever their order of arrival. */
+uint64_t values_digest(const struct values *values);
+
+#endif
