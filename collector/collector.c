@@ -195,7 +195,8 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
     struct render_context context = {
         .cluster = collector->cluster,
         .now_ms = at_ms,
-        .region_datacenters = collector->conf->region_datacenters,
+        .region = {collector->conf->region_datacenters, collector->conf->datacenters,
+                   collector->conf->n_datacenters},
     };
     int before = collector->publisher.last_error, r;
 

@@ -13,7 +13,8 @@
 
 struct section {
     const char *name;
-    const struct conf_key *keys; /* ends with a NULL name */
+    const struct conf_key *keys; /* ends with a NULL name; NULL: it is a list of groups */
+    void (*read_list)(struct conf_loader *loader, config_setting_t *list);
 };
 
 #define AT(field) offsetof(struct conf, field)
@@ -58,7 +59,7 @@ static const struct conf_key seeds_keys[] = {
     {NULL, NULL, 0, 0, NULL},
 };
 static const struct conf_key region_keys[] = {
-    {"name", conf_read_string, AT(region_name), 0, "a name in quotes"},
+    {"name", conf_read_region_name, AT(region_name), 0, NULL},
     {"datacenters", conf_read_names, AT(region_datacenters), 0,
      "a list of data center names: [ \"dc1\", \"dc2\" ]"},
     {NULL, NULL, 0, 0, NULL},
@@ -73,34 +74,18 @@ static const struct conf_key state_keys[] = {
 };
 
 static const struct section sections[] = {
-    {"local", local_keys},         {"peers", peers_keys}, {"poll", poll_keys},
-    {"readiness", readiness_keys}, {"seeds", seeds_keys}, {"region", region_keys},
-    {"segment", segment_keys},     {"state", state_keys}, {NULL, NULL},
+    {"local", local_keys, NULL},
+    {"peers", peers_keys, NULL},
+    {"poll", poll_keys, NULL},
+    {"readiness", readiness_keys, NULL},
+    {"seeds", seeds_keys, NULL},
+    {"region", region_keys, NULL},
+    {"segment", segment_keys, NULL},
+    {"state", state_keys, NULL},
+    {"datacenters", NULL, conf_read_datacenters},
+    {"regions", NULL, conf_read_regions},
+    {NULL, NULL, NULL},
 };
-
-static void read_section(struct conf_loader *loader, const struct section *section,
-                         config_setting_t *group)
-{
-    for (int i = 0; i < config_setting_length(group); i++) {
-        config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
-        const struct conf_key *key;
-        char accepted[256] = "";
-
-        for (key = section->keys; key->name; key++)
-            if (strcmp(key->name, config_setting_name(setting)) == 0)
-                break;
-        if (key->name) {
-            key->read(loader, key, setting, (char *)loader->conf + key->offset);
-            continue;
-        }
-        for (key = section->keys; key->name; key++)
-            snprintf(accepted + strlen(accepted), sizeof(accepted) - strlen(accepted), "%s%s",
-                     *accepted ? ", " : "", key->name);
-        conf_wrong(loader, (int)config_setting_source_line(setting),
-                   "unknown key \"%s\" in section \"%s\"; accepted: %s",
-                   config_setting_name(setting), section->name, accepted);
-    }
-}
 
 static void read_root(struct conf_loader *loader, config_setting_t *root)
 {
@@ -119,30 +104,46 @@ static void read_root(struct conf_loader *loader, config_setting_t *root)
             conf_wrong(loader, (int)config_setting_source_line(group),
                        "unknown section \"%s\"; accepted: %s", config_setting_name(group),
                        accepted);
+        else if (section->read_list)
+            section->read_list(loader, group);
         else if (!config_setting_is_group(group))
             conf_expected(loader, group, "a group: { key = value; … }");
         else
-            read_section(loader, section, group);
+            conf_read_group(loader, section->keys, section->name, group, loader->conf);
     }
 }
 
-static void check_login(struct conf_loader *loader, struct conf_login *login, const char *section)
+/* `credential` is what systemd's is called, without "-password". */
+static void check_login(struct conf_loader *loader, struct conf_login *login, const char *section,
+                        const char *credential)
 {
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 
     if (*login->user && *login->password_file == '\0' && credentials) {
         char path[PATH_MAX];
 
-        snprintf(path, sizeof(path), "%s/%s-password", credentials, section);
-        conf_read_password(loader, 0, login, path);
+        snprintf(path, sizeof(path), "%s/%s-password", credentials, credential);
+        conf_read_password(loader, 0, section, login, path);
     }
     if (*login->user && *login->password == '\0' && loader->errors == 0)
         conf_wrong(loader, 0,
                    "%s.user needs %s.password_file or the systemd credential %s-password", section,
-                   section, section);
+                   section, credential);
     if (*login->ca_file && access(login->ca_file, R_OK) < 0)
         conf_wrong(loader, 0, "%s.ca_file: cannot read %s: %s", section, login->ca_file,
                    strerror(errno));
+}
+
+static void check_regions(struct conf_loader *loader)
+{
+    char credential[NAME_LEN + 8];
+
+    for (size_t i = 0; i < loader->conf->n_regions && loader->errors == 0; i++) {
+        struct conf_region *region = &loader->conf->regions[i];
+
+        snprintf(credential, sizeof(credential), "region-%s", region->name);
+        check_login(loader, &region->login, "regions", credential);
+    }
 }
 
 /* Rules that two settings make together. */
@@ -160,12 +161,13 @@ static void check_together(struct conf_loader *loader)
     if (!conf->peers_url)
         conf->peers_url = strdup(conf->peers_mode == PEERS_MESH ? "http://{address}:8888"
                                                                 : "jmx://{address}:7199");
-    check_login(loader, &conf->local, "local");
-    check_login(loader, &conf->peers, "peers");
+    check_login(loader, &conf->local, "local", "local");
+    check_login(loader, &conf->peers, "peers", "peers");
+    check_regions(loader);
     conf->readiness.view_ttl_ms = conf->view_ttl_ms;
 }
 
-static bool login_default(struct conf_login *login)
+bool conf_login_default(struct conf_login *login)
 {
     login->user = strdup("");
     login->password_file = strdup("");
@@ -174,7 +176,7 @@ static bool login_default(struct conf_login *login)
     return login->user && login->password_file && login->password && login->ca_file;
 }
 
-static void login_free(struct conf_login *login)
+void conf_login_free(struct conf_login *login)
 {
     free(login->user);
     free(login->password_file);
@@ -203,8 +205,8 @@ static struct conf *conf_default(void)
     conf->readiness.rise = conf->readiness.fall = 1;
     conf->readiness.settle_ms = 5000;
     conf->readiness.rehab_ms = 60000;
-    if (!login_default(&conf->local) || !login_default(&conf->peers) || !conf->local_source ||
-        !conf->region_name || !conf->segment_path || !conf->state_path)
+    if (!conf_login_default(&conf->local) || !conf_login_default(&conf->peers) ||
+        !conf->local_source || !conf->region_name || !conf->segment_path || !conf->state_path)
         return conf_free(conf);
     return conf;
 }
@@ -263,8 +265,8 @@ struct conf *conf_free(struct conf *conf)
     if (!conf)
         return NULL;
     free(conf->local_source);
-    login_free(&conf->local);
-    login_free(&conf->peers);
+    conf_login_free(&conf->local);
+    conf_login_free(&conf->peers);
     free(conf->peers_url);
     for (size_t i = 0; i < conf->n_peers_static; i++)
         free(conf->peers_static[i].url);
@@ -273,6 +275,7 @@ struct conf *conf_free(struct conf *conf)
     for (char **name = conf->region_datacenters; name && *name; name++)
         free(*name);
     free(conf->region_datacenters);
+    conf_lists_free(conf);
     free(conf->segment_path);
     free(conf->state_path);
     free(conf);

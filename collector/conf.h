@@ -6,6 +6,7 @@
 #define CONF_H
 
 #include "model/cluster.h"
+#include "model/region.h"
 
 #define CONF_PATH "/etc/cassandra-prober/collector.conf"
 
@@ -28,6 +29,13 @@ struct conf_login {
     char *ca_file;  /* in PEM; "" = the system's list */
 };
 
+/* Another region's prober. */
+struct conf_region {
+    char *name;
+    char *url; /* what its /readylocaldcs is below */
+    struct conf_login login;
+};
+
 struct conf {
     char *local_source; /* source URL; "" = no Cassandra on this host */
     struct conf_login local;
@@ -44,6 +52,11 @@ struct conf {
 
     char *region_name;
     char **region_datacenters; /* NULL-terminated; NULL or none = all DCs of the cluster */
+
+    struct dc_wanted *datacenters;
+    size_t n_datacenters;
+    struct conf_region *regions; /* this host's own may be among them */
+    size_t n_regions;
 
     char *segment_path;
     char *state_path;

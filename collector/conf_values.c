@@ -29,14 +29,21 @@ void conf_wrong(struct conf_loader *loader, int line, const char *format, ...)
     loader->error(message, loader->userdata);
 }
 
+/* The section that a setting is in; in a list of groups the list. "" = in none. */
+static const char *section_of(const config_setting_t *setting)
+{
+    while ((setting = config_setting_parent(setting)))
+        if (config_setting_name(setting))
+            return config_setting_name(setting);
+    return "";
+}
+
 /* "section.key" of a setting, for messages. */
 static const char *name_of(const config_setting_t *setting, char buf[128])
 {
-    const config_setting_t *parent = config_setting_parent(setting);
-    const char *name = config_setting_name(setting);
-    const char *section = parent ? config_setting_name(parent) : NULL;
+    const char *name = config_setting_name(setting), *section = section_of(setting);
 
-    snprintf(buf, 128, "%s%s%s", section ? section : "", section ? "." : "", name ? name : "?");
+    snprintf(buf, 128, "%s%s%s", section, *section && name ? "." : "", name ? name : "");
     return buf;
 }
 
@@ -96,6 +103,30 @@ static void set_string(struct conf_loader *loader, char **field, const char *val
     }
     free(*field);
     *field = copy;
+}
+
+void conf_read_group(struct conf_loader *loader, const struct conf_key *keys, const char *name,
+                     config_setting_t *group, void *into)
+{
+    for (int i = 0; i < config_setting_length(group); i++) {
+        config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
+        const struct conf_key *key;
+        char accepted[256] = "";
+
+        for (key = keys; key->name; key++)
+            if (strcmp(key->name, config_setting_name(setting)) == 0)
+                break;
+        if (key->name) {
+            key->read(loader, key, setting, (char *)into + key->offset);
+            continue;
+        }
+        for (key = keys; key->name; key++)
+            snprintf(accepted + strlen(accepted), sizeof(accepted) - strlen(accepted), "%s%s",
+                     *accepted ? ", " : "", key->name);
+        conf_wrong(loader, (int)config_setting_source_line(setting),
+                   "unknown key \"%s\" in section \"%s\"; accepted: %s",
+                   config_setting_name(setting), name, accepted);
+    }
 }
 
 int conf_parse_duration(const char *text, int64_t *ret_ms)
@@ -235,21 +266,16 @@ void conf_read_peers_url(struct conf_loader *loader, const struct conf_key *key,
         set_string(loader, field, value);
 }
 
-static const char *login_section(const struct conf_loader *loader, const struct conf_login *login)
-{
-    return login == &loader->conf->peers ? "peers" : "local";
-}
-
 /* Reads the first line of a password file. */
-void conf_read_password(struct conf_loader *loader, int line, struct conf_login *login,
-                        const char *path)
+void conf_read_password(struct conf_loader *loader, int line, const char *section,
+                        struct conf_login *login, const char *path)
 {
     char buf[PASSWORD_MAX];
     FILE *file = fopen(path, "re");
 
     if (!file) {
-        conf_wrong(loader, line, "%s.password_file: cannot read %s: %s",
-                   login_section(loader, login), path, strerror(errno));
+        conf_wrong(loader, line, "%s.password_file: cannot read %s: %s", section, path,
+                   strerror(errno));
         return;
     }
     if (!fgets(buf, sizeof(buf), file))
@@ -257,8 +283,8 @@ void conf_read_password(struct conf_loader *loader, int line, struct conf_login 
     fclose(file);
     buf[strcspn(buf, "\r\n")] = '\0';
     if (buf[0] == '\0')
-        conf_wrong(loader, line, "%s.password_file: %s has no password in its first line",
-                   login_section(loader, login), path);
+        conf_wrong(loader, line, "%s.password_file: %s has no password in its first line", section,
+                   path);
     else
         set_string(loader, &login->password, buf);
     explicit_bzero(buf, sizeof(buf));
@@ -274,7 +300,7 @@ void conf_read_password_file(struct conf_loader *loader, const struct conf_key *
         return;
     set_string(loader, field, value);
     if (*value)
-        conf_read_password(loader, (int)config_setting_source_line(setting),
+        conf_read_password(loader, (int)config_setting_source_line(setting), section_of(setting),
                            (struct conf_login *)((char *)field - at), value);
 }
 

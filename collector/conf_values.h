@@ -39,9 +39,14 @@ void conf_wrong(struct conf_loader *loader, int line, const char *format, ...)
 void conf_expected(struct conf_loader *loader, const config_setting_t *setting,
                    const char *accepted);
 
-/* Reads the login's password in the first line of `path`. */
-void conf_read_password(struct conf_loader *loader, int line, struct conf_login *login,
-                        const char *path);
+/* Reads the settings of a group into what `keys` say of `into`. `name` is the section's, for
+ * messages. */
+void conf_read_group(struct conf_loader *loader, const struct conf_key *keys, const char *name,
+                     config_setting_t *group, void *into);
+
+/* Reads the login's password in the first line of `path`. `section` is for messages. */
+void conf_read_password(struct conf_loader *loader, int line, const char *section,
+                        struct conf_login *login, const char *path);
 
 void conf_read_duration(struct conf_loader *loader, const struct conf_key *key,
                         config_setting_t *setting, void *field);
@@ -67,6 +72,17 @@ void conf_read_seed_count(struct conf_loader *loader, const struct conf_key *key
                           config_setting_t *setting, void *field);
 void conf_read_names(struct conf_loader *loader, const struct conf_key *key,
                      config_setting_t *setting, void *field);
+/* In conf_lists.c: what is a list of groups, and what names a region. */
+void conf_read_datacenters(struct conf_loader *loader, config_setting_t *list);
+void conf_read_regions(struct conf_loader *loader, config_setting_t *list);
+void conf_read_region_name(struct conf_loader *loader, const struct conf_key *key,
+                           config_setting_t *setting, void *field);
+void conf_lists_free(struct conf *conf);
+
+/* In conf.c: the texts of a login. */
+bool conf_login_default(struct conf_login *login);
+void conf_login_free(struct conf_login *login);
+
 void conf_read_path(struct conf_loader *loader, const struct conf_key *key,
                     config_setting_t *setting, void *field);
 

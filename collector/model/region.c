@@ -46,20 +46,34 @@ static bool names_all(char *const *datacenters)
     return !datacenters || !datacenters[0];
 }
 
-bool region_has(char *const *datacenters, const struct node *node)
+bool region_names(char *const *datacenters, const char *name)
 {
     if (names_all(datacenters))
         return true;
     for (; *datacenters; datacenters++)
-        if (strcmp(*datacenters, node->gossip.datacenter) == 0)
+        if (strcmp(*datacenters, name) == 0)
             return true;
     return false;
 }
 
-/* At least one member, and all of them ready. */
-static bool all_ready(const struct cluster *cluster, char *const *datacenters)
+bool region_has(char *const *datacenters, const struct node *node)
 {
-    bool any = false;
+    return region_names(datacenters, node->gossip.datacenter);
+}
+
+size_t dc_wanted_racks(const struct dc_wanted *wanted)
+{
+    size_t n = 0;
+
+    while (wanted->racks && wanted->racks[n])
+        n++;
+    return n;
+}
+
+/* At least so many members, and all of them ready. */
+static bool all_ready(const struct cluster *cluster, char *const *datacenters, unsigned least)
+{
+    unsigned n = 0;
 
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         const struct node *node = cluster->sorted[i];
@@ -68,20 +82,33 @@ static bool all_ready(const struct cluster *cluster, char *const *datacenters)
             continue;
         if (node->verdict.readiness != READY)
             return false;
-        any = true;
+        n++;
     }
-    return any;
+    return n >= least;
 }
 
-bool region_ready(const struct cluster *cluster, char *const *datacenters)
+static bool one_ready(const struct cluster *cluster, char *name, unsigned size)
 {
-    if (names_all(datacenters))
-        return all_ready(cluster, NULL);
-    for (; *datacenters; datacenters++) {
-        char *const one[] = {*datacenters, NULL};
+    char *const one[] = {name, NULL};
 
-        if (!all_ready(cluster, one))
+    return all_ready(cluster, one, size > 0 ? size : 1);
+}
+
+bool region_ready(const struct cluster *cluster, const struct region_settings *region)
+{
+    bool all = names_all(region->datacenters);
+
+    if (all && !all_ready(cluster, NULL, 1))
+        return false;
+    for (size_t i = 0; i < region->n_wanted; i++) {
+        const struct dc_wanted *wanted = &region->wanted[i];
+
+        if ((all || region_names(region->datacenters, wanted->name)) &&
+            !one_ready(cluster, wanted->name, wanted->size))
             return false;
     }
+    for (char *const *name = region->datacenters; !all && *name; name++)
+        if (!one_ready(cluster, *name, 1))
+            return false;
     return true;
 }

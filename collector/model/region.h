@@ -14,17 +14,38 @@ struct region_dc {
     unsigned replicas; /* members */
 };
 
+/* What the configuration wants a data center to be. The texts are the configuration's. */
+struct dc_wanted {
+    char *name;
+    unsigned size; /* nodes; 0 = it does not say */
+    char **racks;  /* NULL-terminated; NULL = it does not say */
+};
+
+size_t dc_wanted_racks(const struct dc_wanted *wanted);
+
+/* What this host serves, and what it should be. Borrowed. */
+struct region_settings {
+    char *const *datacenters;
+    const struct dc_wanted *wanted;
+    size_t n_wanted;
+};
+
 /*
  * The data centers that have members, by name. *ret is owned by the caller (free()). Members whose
  * data center is not known yet are in none. 0 or -ENOMEM.
  */
 int region_dcs(const struct cluster *cluster, struct region_dc **ret, size_t *ret_n);
 
+/* The data center is in the region. */
+bool region_names(char *const *datacenters, const char *name);
+
 /* The node is in the region. */
 bool region_has(char *const *datacenters, const struct node *node);
 
-/* The region has a member in each data center it names (at least one in all), and every member of
- * it is ready. */
-bool region_ready(const struct cluster *cluster, char *const *datacenters);
+/*
+ * Every member of the region is ready, and nobody is missing: each data center it names has as many
+ * members as are wanted, at least one. A region of all data centers has those that are wanted, too.
+ */
+bool region_ready(const struct cluster *cluster, const struct region_settings *region);
 
 #endif

@@ -338,7 +338,7 @@ void render_local_seeds(struct text *text, const struct render_context *context)
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         const struct node *node = cluster->sorted[i];
 
-        if (!node->seed || !region_has(context->region_datacenters, node))
+        if (!node->seed || !region_has(context->region.datacenters, node))
             continue;
         text_printf(text, "%s\"%s\"", first ? "" : ",", node->text);
         first = false;
@@ -367,6 +367,5 @@ void render_dcs(struct text *text, const struct render_context *context)
 
 void render_ready_local_dcs(struct text *text, const struct render_context *context)
 {
-    text_puts(text,
-              region_ready(context->cluster, context->region_datacenters) ? "true\n" : "false\n");
+    text_puts(text, region_ready(context->cluster, &context->region) ? "true\n" : "false\n");
 }

@@ -6,6 +6,7 @@
 #define RENDER_H
 
 #include "../model/cluster.h"
+#include "../model/region.h"
 #include "text.h"
 
 /* An observer as every /healthz/IP body shows it; prepared once for all bodies. */
@@ -24,7 +25,7 @@ struct render_context {
     int64_t now_ms; /* CLOCK_BOOTTIME */
     int64_t
         wall_offset_ms; /* add to a CLOCK_BOOTTIME time to get the time of day; for people only */
-    char *const *region_datacenters; /* NULL-terminated names; NULL = all */
+    struct region_settings region;
 };
 
 /* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.

@@ -53,8 +53,8 @@ static void refused_lines(void **state)
         {"local: { user = true; };", ":1:", "expected a user name in quotes, got true"},
         {"local: { password_file = \"/nonexistent/p\"; };", ":1:", "No such file or directory"},
         {"local = 7;", ":1:", "expected a group"},
-        {"peers: { mode = \"mash\"; };", ":1:",
-         "expected \"mesh\", \"direct\" or \"off\", got \"mash\""},
+        {"peers: { mode = \"mash\"; };",
+         ":1:", "expected \"mesh\", \"direct\" or \"off\", got \"mash\""},
         {"peers: { url = \"jolokia+http://10.0.0.1:8778/jolokia\"; };", ":1:", "{address}"},
         {"peers: { static = \"10.0.0.1\"; };", ":1:", "expected a list of addresses"},
         {"peers: { static = [ \"10.0.0.300\" ]; };", ":1:", "expected an IP address"},
@@ -86,6 +86,43 @@ static void refused_lines(void **state)
         {"local: { user = \"u\"; };", "", "needs local.password_file"},
         {"local: { ca_file = \"ca.pem\"; };", ":1:", "an absolute path"},
         {"local: { ca_file = \"/nonexistent/ca\"; };", "", "No such file or directory"},
+        {"region: { name = \"\"; };", ":1:", "region.name: expected a name in quotes, of up to 63"},
+        {"region: { name = \"a/b\"; };", ":1:", "got \"a/b\""},
+        {"datacenters: { };", ":1:", "datacenters: expected a list of groups"},
+        {"datacenters = [ \"dc1\" ];", ":1:", "datacenters: expected a list of groups"},
+        {"datacenters = (\n \"dc1\" );", ":2:", "datacenters: expected a group: { name"},
+        {"datacenters = (\n { size = 3; } );", ":2:", "a data center needs a name"},
+        {"datacenters = ( { name = 1; } );", ":1:", "datacenters.name: expected a name in quotes"},
+        {"datacenters = ( { name = \"\"; } );", ":1:", "of 1 to 63 bytes, got \"\""},
+        {"datacenters = ( { name = \"d\";\n size = 0; } );",
+         ":2:", "datacenters.size: expected a number of nodes"},
+        {"datacenters = ( { name = \"d\";\n size = \"3\"; } );", ":2:", "got \"3\""},
+        {"datacenters = ( { name = \"d\";\n size = 2; racks = [ \"a\", \"b\", \"c\" ]; } );",
+         ":2:", "\"d\" has 3 racks, 2 nodes are fewer"},
+        {"datacenters = ( { name = \"d\"; racks = [ \"a\",\n \"a\" ]; } );",
+         ":2:", "datacenters.racks: \"a\" is there twice"},
+        {"datacenters = ( { name = \"d\"; racks = [ \"\" ]; } );", ":1:", "of 1 to 63 bytes"},
+        {"datacenters = ( { name = \"d\"; racks = \"a\"; } );", ":1:", "a list of rack names"},
+        {"datacenters = ( { name = \"d\"; },\n { name = \"d\"; } );",
+         ":2:", "\"d\" is there twice"},
+        {"datacenters = ( { name = \"d\"; seeds = 3; } );",
+         ":1:", "unknown key \"seeds\" in section \"datacenters\"; accepted: name, size, racks"},
+        {"regions: { };", ":1:", "regions: expected a list of groups"},
+        {"regions = (\n { name = \"eu\"; } );", ":2:", "a region needs a name and a url"},
+        {"regions = (\n { url = \"http://e\"; } );", ":2:", "a region needs a name and a url"},
+        {"regions = ( { name = \"eu\";\n url = \"ftp://e\"; } );",
+         ":2:", "regions.url: expected http://"},
+        {"regions = ( { name = \"e u\"; url = \"http://e\"; } );", ":1:", "got \"e u\""},
+        {"regions = ( { name = \"eu\"; url = \"http://e\"; },\n"
+         " { name = \"eu\"; url = \"http://f\"; } );",
+         ":2:", "\"eu\" is there twice"},
+        {"regions = ( { name = \"eu\"; url = \"http://e\"; dcs = 1; } );",
+         ":1:", "accepted: name, url, user, password_file, ca_file"},
+        {"regions = ( { name = \"eu\"; url = \"http://e\"; user = \"u\"; } );", "",
+         "the systemd credential region-eu-password"},
+        {"regions = ( { name = \"eu\"; url = \"http://e\";\n"
+         " password_file = \"/nonexistent/p\"; } );",
+         ":2:", "regions.password_file: cannot read /nonexistent/p"},
         {"local: {\n source \"x\";\n};", ":2:", "syntax error"},
         {"local: { source = \"a\"; source = \"b\"; };", ":1:", "duplicate"},
     };
@@ -225,13 +262,53 @@ static void durations(void **state)
         assert_true(conf_parse_duration(bad[i], &ms) < 0);
 }
 
+static void lists_of_groups(void **state)
+{
+    char directory[] = "/tmp/prober-conf-XXXXXX", path[64];
+    struct text errors = {0};
+    struct conf *conf;
+    FILE *file;
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/region-eu-password", directory);
+    file = fopen(path, "w");
+    fputs("secret\n", file);
+    fclose(file);
+    setenv("CREDENTIALS_DIRECTORY", directory, 1);
+    conf = load("region: { name = \"ap\"; };\n"
+                "datacenters = ( { name = \"dc1\"; size = 6; racks = [ \"r1\", \"r2\" ]; },\n"
+                "                { name = \"dc2\"; } );\n"
+                "regions = ( { name = \"ap\"; url = \"http://ap\"; },\n"
+                "  { name = \"eu\"; url = \"https://eu.example/p\"; user = \"u\"; } );\n",
+                &errors);
+    unsetenv("CREDENTIALS_DIRECTORY");
+    unlink(path);
+    rmdir(directory);
+
+    assert_string_equal(errors.data, "");
+    assert_int_equal(conf->n_datacenters, 2);
+    assert_string_equal(conf->datacenters[0].name, "dc1");
+    assert_int_equal(conf->datacenters[0].size, 6);
+    assert_int_equal(dc_wanted_racks(&conf->datacenters[0]), 2);
+    assert_string_equal(conf->datacenters[0].racks[1], "r2");
+    assert_int_equal(conf->datacenters[1].size, 0);
+    assert_int_equal(dc_wanted_racks(&conf->datacenters[1]), 0);
+    assert_int_equal(conf->n_regions, 2);
+    assert_string_equal(conf->regions[1].name, "eu");
+    assert_string_equal(conf->regions[1].url, "https://eu.example/p");
+    assert_string_equal(conf->regions[1].login.password, "secret");
+    conf_free(conf);
+    text_free(&errors);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refused_lines), cmocka_unit_test(all_errors_at_once),
-        cmocka_unit_test(missing_file),  cmocka_unit_test(empty_file_has_defaults),
-        cmocka_unit_test(good_settings), cmocka_unit_test(password_from_file),
-        cmocka_unit_test(durations),
+        cmocka_unit_test(refused_lines),      cmocka_unit_test(all_errors_at_once),
+        cmocka_unit_test(missing_file),       cmocka_unit_test(empty_file_has_defaults),
+        cmocka_unit_test(good_settings),      cmocka_unit_test(lists_of_groups),
+        cmocka_unit_test(password_from_file), cmocka_unit_test(durations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

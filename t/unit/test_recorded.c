@@ -274,7 +274,7 @@ static void places_and_seeds_are_as_recorded(void **state)
     assert_string_equal(dcs[1].name, "dc2");
     assert_int_equal(dcs[1].replicas, 1);
     free(dcs);
-    assert_true(region_ready(recorded.cluster, NULL));
+    assert_true(region_ready(recorded.cluster, &(struct region_settings){0}));
     for (size_t i = 0; i < 3; i++) {
         const struct node *node = cluster_find(recorded.cluster, &recorded.address[i]);
 

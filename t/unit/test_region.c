@@ -4,6 +4,13 @@
 
 static char one[] = "dc1", two[] = "dc2", absent[] = "dc9";
 
+static bool ready(const struct fleet *fleet, char *const *datacenters)
+{
+    const struct region_settings region = {.datacenters = datacenters};
+
+    return region_ready(fleet->cluster, &region);
+}
+
 /* Three nodes in dc1 and two in dc2. */
 static void setup(struct fleet *fleet)
 {
@@ -47,7 +54,7 @@ static void no_data_centers_of_an_empty_cluster(void **state)
     assert_int_equal(region_dcs(fleet.cluster, &dcs, &n), 0);
     assert_int_equal(n, 0);
     free(dcs);
-    assert_false(region_ready(fleet.cluster, NULL));
+    assert_false(ready(&fleet, NULL));
     fleet_done(&fleet);
 }
 
@@ -76,28 +83,57 @@ static void ready_when_every_member_of_it_is(void **state)
 
     (void)state;
     setup(&fleet);
-    assert_false(region_ready(fleet.cluster, all));
+    assert_false(ready(&fleet, all));
     fleet_round(&fleet);
-    assert_true(region_ready(fleet.cluster, NULL));
-    assert_true(region_ready(fleet.cluster, all));
-    assert_true(region_ready(fleet.cluster, both));
-    assert_false(region_ready(fleet.cluster, more));
+    assert_true(ready(&fleet, NULL));
+    assert_true(ready(&fleet, all));
+    assert_true(ready(&fleet, both));
+    assert_false(ready(&fleet, more));
     fleet.node[4].native = TRILEAN_FALSE;
     fleet_round(&fleet);
-    assert_false(region_ready(fleet.cluster, NULL));
-    assert_true(region_ready(fleet.cluster, first));
-    assert_false(region_ready(fleet.cluster, second));
-    assert_false(region_ready(fleet.cluster, both));
+    assert_false(ready(&fleet, NULL));
+    assert_true(ready(&fleet, first));
+    assert_false(ready(&fleet, second));
+    assert_false(ready(&fleet, both));
     /* Who is joining, or has left, is no member. */
     fleet.node[4].status = "BOOT";
     fleet.node[4].mode = "JOINING";
     fleet.node[4].status_version++;
     fleet_round(&fleet);
-    assert_true(region_ready(fleet.cluster, both));
+    assert_true(ready(&fleet, both));
     fleet.node[4].status = "LEFT";
     fleet.node[4].status_version++;
     fleet_round(&fleet);
-    assert_true(region_ready(fleet.cluster, second));
+    assert_true(ready(&fleet, second));
+    fleet_done(&fleet);
+}
+
+static bool ready_as_wanted(const struct fleet *fleet, char *const *datacenters, char *name,
+                            unsigned size)
+{
+    const struct dc_wanted wanted = {.name = name, .size = size};
+    const struct region_settings region = {datacenters, &wanted, 1};
+
+    return region_ready(fleet->cluster, &region);
+}
+
+static void nobody_may_be_missing(void **state)
+{
+    char *const first[] = {one, NULL}, *const second[] = {two, NULL};
+    struct fleet fleet;
+
+    (void)state;
+    setup(&fleet);
+    fleet_round(&fleet);
+    assert_true(ready_as_wanted(&fleet, first, one, 3));
+    assert_false(ready_as_wanted(&fleet, first, one, 4));
+    assert_true(ready_as_wanted(&fleet, first, one, 2));
+    assert_true(ready_as_wanted(&fleet, first, two, 9));
+    assert_false(ready_as_wanted(&fleet, second, two, 3));
+    /* All data centers: those that are wanted, too, also when the configuration has no size. */
+    assert_true(ready_as_wanted(&fleet, NULL, two, 2));
+    assert_false(ready_as_wanted(&fleet, NULL, two, 3));
+    assert_false(ready_as_wanted(&fleet, NULL, absent, 0));
     fleet_done(&fleet);
 }
 
@@ -122,6 +158,7 @@ int main(void)
         cmocka_unit_test(no_data_centers_of_an_empty_cluster),
         cmocka_unit_test(members_whose_data_center_is_unknown_are_in_none),
         cmocka_unit_test(ready_when_every_member_of_it_is),
+        cmocka_unit_test(nobody_may_be_missing),
         cmocka_unit_test(a_node_is_in_the_region_by_its_data_center),
     };
 
