@@ -142,4 +142,15 @@ int reply_add_text(struct reply *reply, const char *text, size_t len);
 /* Frees a view and its arrays; accepts NULL; returns NULL. */
 struct view *view_free(struct view *view);
 
+/* An operation of an MBean. Borrowed during invoke() alone. */
+struct source_operation {
+    const char *mbean;
+    const char *name;
+    const char *argument; /* a java.lang.String; NULL = the operation has no arguments */
+    int64_t timeout_ms;
+};
+
+/* The reply is borrowed; its texts may be taken by setting ->texts to NULL. */
+typedef void (*source_invoked)(struct reply *reply, void *userdata);
+
 #endif

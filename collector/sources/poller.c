@@ -325,6 +325,8 @@ static int poller_setup(struct poller *poller, sd_event *event,
         r = http_new(poller->context.multi, &poller->context.http);
     if (r >= 0 && local.url[0])
         r = poller_set_local(poller, &local);
+    if (r >= 0 && local.url[0])
+        r = poller_set_operator(poller, &local);
     if (r < 0)
         return r;
     poller->next_tick_us = now_us();

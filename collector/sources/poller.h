@@ -94,6 +94,14 @@ void poller_want_detail(struct poller *poller);
 /* Has the next polls of other hosts bring whole views, also those that have not changed. */
 void poller_want_views(struct poller *poller);
 
+/*
+ * Runs an operation on the local node, besides its polls. -ENOENT: there is no local node to ask;
+ * -EBUSY: another one runs; or another negative errno: nothing began. Not called back any more
+ * after poller_free().
+ */
+int poller_invoke_local(struct poller *poller, const struct source_operation *operation,
+                        source_invoked invoked, void *userdata);
+
 const struct poller_local *poller_local(const struct poller *poller);
 
 const struct poller_counters *poller_counters(const struct poller *poller);

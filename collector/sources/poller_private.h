@@ -54,6 +54,10 @@ struct poller {
 
     struct poller_local known;
     struct observation held; /* of the local poll while the native address is probed */
+
+    struct source_target *operator; /* runs operations on the local node; NULL = no such node */
+    source_invoked invoked;         /* of the one that runs; NULL = none */
+    void *invoked_userdata;
 };
 
 /* Sets the timer to what is due next. */
@@ -67,6 +71,9 @@ void poller_choose_panel(struct poller *poller);
 
 /* Adds the local node, as the first target. */
 int poller_set_local(struct poller *poller, const struct source_place *place);
+
+/* Opens what poller_invoke_local() uses: a connection of its own, made when it is needed. */
+int poller_set_operator(struct poller *poller, const struct source_place *place);
 
 void poller_drop_targets(struct poller *poller);
 

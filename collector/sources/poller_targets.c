@@ -182,8 +182,44 @@ int poller_set_local(struct poller *poller, const struct source_place *place)
     return 0;
 }
 
+int poller_set_operator(struct poller *poller, const struct source_place *place)
+{
+    const struct source *source = source_find(place->url, SOURCE_CASSANDRA);
+
+    return source ? source->open(&poller->context, place, &poller->operator) : -EINVAL;
+}
+
+static void on_invoked(struct reply *reply, void *userdata)
+{
+    struct poller *poller = userdata;
+    source_invoked invoked = poller->invoked;
+
+    poller->invoked = NULL;
+    invoked(reply, poller->invoked_userdata);
+}
+
+int poller_invoke_local(struct poller *poller, const struct source_operation *operation,
+                        source_invoked invoked, void *userdata)
+{
+    int r;
+
+    if (!poller->operator)
+        return -ENOENT;
+    if (poller->invoked)
+        return -EBUSY;
+    poller->invoked = invoked;
+    poller->invoked_userdata = userdata;
+    r = poller->operator->source->invoke(poller->operator, operation, on_invoked, poller);
+    if (r < 0)
+        poller->invoked = NULL;
+    return r;
+}
+
 void poller_drop_targets(struct poller *poller)
 {
+    if (poller->operator)
+        poller->operator->source->close(poller->operator);
+    poller->operator = NULL;
     for (size_t i = 0; i < poller->n_targets; i++)
         target_free(poller->targets[i]);
     free(poller->targets);

@@ -44,17 +44,6 @@ struct source_ask {
  * view filled in; the view is given away. */
 typedef void (*source_done)(struct observation *observation, void *userdata);
 
-/* An operation of an MBean. Borrowed during invoke() alone. */
-struct source_operation {
-    const char *mbean;
-    const char *name;
-    const char *argument; /* a java.lang.String; NULL = the operation has no arguments */
-    int64_t timeout_ms;
-};
-
-/* The reply is borrowed; its texts may be taken by setting ->texts to NULL. */
-typedef void (*source_invoked)(struct reply *reply, void *userdata);
-
 /* At most one poll or operation of it runs at a time. */
 struct source_target {
     const struct source *source;
