@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define FORGOTTEN_MS (24LL * 60 * 60 * 1000) /* after its end */
+#define COUNTER_MAX  ((uint64_t)1 << 53) /* no host lives to count that far: a larger one is a lie \
+                                          */
 
 static const char *const region_keys[] = {
     "readylocaldcs", "localseeds", "dcs", "region-ips", "reaper-ips", "reaper-ready",
@@ -41,7 +43,8 @@ static bool is_key(const char *key)
 static bool is_value(const struct value *value)
 {
     return is_key(value->key) && (!value->text || strlen(value->text) <= VALUES_TEXT_MAX) &&
-           value->counter > 0 && value->host[0] && value->ttl_ms >= 0 && value->until_ms >= 0 &&
+           value->counter > 0 && value->counter < COUNTER_MAX && value->host[0] &&
+           value->ttl_ms >= 0 && value->until_ms >= 0 &&
            (value->ttl_ms > 0) == (value->until_ms > 0);
 }
 
