@@ -14,7 +14,7 @@ CLANG ?= clang
 SAN ?=
 BUILD := build$(if $(SAN),/$(SAN))
 
-PKGS := libsystemd libcurl jansson libconfig
+PKGS := libsystemd libcurl jansson libconfig libmicrohttpd
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 OPT ?= -O2 -g
 SANFLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -24,7 +24,7 @@ HARDEN := $(if $(SAN),,-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE)
 CPPFLAGS += -D_GNU_SOURCE -DPROBER_VERSION='"$(VERSION)"' -Ishared -Icollector
 CFLAGS_ALL = -std=gnu11 $(OPT) $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS) $(shell pkg-config --cflags $(PKGS))
 LDFLAGS_ALL = $(if $(SAN),,-pie -Wl,-z,relro,-z,now) $(SANFLAGS) $(LDFLAGS)
-LIBS = $(shell pkg-config --libs $(PKGS)) -lm
+LIBS = $(shell pkg-config --libs $(PKGS)) -lm -lpthread
 
 SHARED_SRC := $(wildcard shared/*.c)
 LIB_SRC := $(SHARED_SRC) $(filter-out collector/main.c,$(wildcard collector/*.c collector/*/*.c))

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "values_json.h"
+
 #define FORMAT    1
 #define MAX_BYTES (16 * 1024 * 1024)
 
@@ -51,12 +53,15 @@ static json_t *node_object(const struct node *node)
     return object;
 }
 
-/* Owned by the caller; NULL when memory is out. */
-static char *state_text(const struct cluster *cluster, const struct poller_local *local)
+char *state_text(const struct cluster *cluster, const struct poller_local *local,
+                 const struct values *values)
 {
-    json_t *root = json_object(), *nodes = json_array();
+    json_t *root, *nodes, *said;
     char *text;
 
+    json_set_alloc_funcs(malloc, free);
+    root = json_object();
+    nodes = json_array();
     json_object_set_new(root, "format", json_integer(FORMAT));
     set_text(root, "cluster", cluster->name);
     if (!prober_addr_is_unset(&local->address))
@@ -65,62 +70,11 @@ static char *state_text(const struct cluster *cluster, const struct poller_local
         if (!cluster->sorted[i]->gone && !cluster->sorted[i]->forgotten)
             json_array_append_new(nodes, node_object(cluster->sorted[i]));
     json_object_set_new(root, "nodes", nodes);
-    text = json_dumps(root, JSON_INDENT(1));
+    said = values_json_array(values);
+    /* Never a file without what was acknowledged. */
+    text = json_object_set_new(root, "values", said) == 0 ? json_dumps(root, JSON_INDENT(1)) : NULL;
     json_decref(root);
     return text;
-}
-
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        text += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
-static int replace(const char *path, const char *text)
-{
-    char temporary[PATH_MAX];
-    int fd, r;
-
-    if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary))
-        return -ENAMETOOLONG;
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-    if (fd < 0)
-        return -errno;
-    r = write_all(fd, text, strlen(text));
-    close(fd);
-    if (r == 0 && rename(temporary, path) < 0)
-        r = -errno;
-    if (r < 0)
-        unlink(temporary);
-    return r;
-}
-
-int state_save(struct state *state, const char *path, const struct cluster *cluster,
-               const struct poller_local *local)
-{
-    char *text;
-
-    json_set_alloc_funcs(malloc, free);
-    text = state_text(cluster, local);
-    if (!text)
-        return state->error = -ENOMEM;
-    if (state->error == 0 && state->text && strcmp(text, state->text) == 0) {
-        free(text);
-        return 0;
-    }
-    state->error = replace(path, text);
-    free(state->text);
-    state->text = text;
-    return state->error;
 }
 
 static bool take_address(const json_t *object, const char *key, struct prober_addr *ret)
@@ -192,27 +146,42 @@ static int read_root(const char *path, json_t **ret)
     return 0;
 }
 
-int state_load(struct state *state, const char *path, struct cluster *cluster,
-               struct poller_local *ret_local)
+static int load(const char *path, struct cluster *cluster, struct poller_local *ret_local,
+                struct values *values, int64_t wall_ms)
 {
+    const json_t *said;
     json_t *root;
+    size_t taken;
+    int r = read_root(path, &root);
+
+    if (r < 0)
+        return r;
+    said = json_object_get(root, "values");
+    if (said && values_json_merge(said, values, wall_ms, &taken) < 0)
+        r = -EBADMSG;
+    if (r == 0) {
+        take_text(root, "cluster", cluster->name, sizeof(cluster->name));
+        take_local(json_object_get(root, "local"), ret_local);
+        take_nodes(json_object_get(root, "nodes"), cluster);
+    }
+    json_decref(root);
+    return r;
+}
+
+int state_load(const char *path, struct cluster *cluster, struct poller_local *ret_local,
+               struct values *values, int64_t wall_ms, int *ret_error)
+{
+    char other[PATH_MAX];
     int r;
 
     json_set_alloc_funcs(malloc, free);
-    r = read_root(path, &root);
-    if (r < 0)
-        return r;
-    take_text(root, "cluster", cluster->name, sizeof(cluster->name));
-    take_local(json_object_get(root, "local"), ret_local);
-    take_nodes(json_object_get(root, "nodes"), cluster);
-    json_decref(root);
-    free(state->text);
-    state->text = NULL;
-    return 0;
-}
-
-void state_free(struct state *state)
-{
-    free(state->text);
-    state->text = NULL;
+    *ret_error = load(path, cluster, ret_local, values, wall_ms);
+    if (*ret_error == 0)
+        return 0;
+    if (*ret_error != -ENOENT && snprintf(other, sizeof(other), "%s.bad", path) < PATH_MAX)
+        rename(path, other); /* for a person to look at */
+    if (snprintf(other, sizeof(other), "%s.1", path) >= PATH_MAX)
+        return *ret_error;
+    r = load(other, cluster, ret_local, values, wall_ms);
+    return r == 0 ? 1 : *ret_error;
 }

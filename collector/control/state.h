@@ -1,35 +1,26 @@
 /*
- * The state file: what has to outlive this process and a boot. JSON, its format named in it;
- * written to a temporary file that takes its place, so that a reader finds the old one or the new
- * one.
- *
- * Today that is a hint: who the nodes are and which one is this host's, so that a host whose
- * Cassandra is down knows whom to ask and can say so. It is not worth waiting for a disk: nothing
- * is synced, and a file that cannot be read is none.
+ * What has to outlive this process and a boot, as JSON: what operators said (values), which must
+ * not get lost, and as a hint who the nodes are and which one is this host's, so that a host whose
+ * Cassandra is down knows whom to ask and can say so. state_file.h puts it on disk.
  */
 #ifndef STATE_H
 #define STATE_H
 
 #include "../model/cluster.h"
+#include "../model/values.h"
 #include "../sources/poller.h"
 
-struct state {
-    char *text; /* owned: as written last; NULL = not known */
-    int error;  /* of the last write; 0 = none */
-};
+/* The document. Owned by the caller (free()); NULL when memory is out. */
+char *state_text(const struct cluster *cluster, const struct poller_local *local,
+                 const struct values *values);
 
 /*
- * Recalls the nodes and the cluster's name, and *ret_local when it is there. -ENOENT, or another
- * negative errno: the file could not be read; -EBADMSG: it is not one of ours.
+ * Reads PATH, or when that cannot be read the generation before it (PATH.1), and recalls the nodes,
+ * the cluster's name, *ret_local when it is there, and the values. 0: PATH; 1: PATH.1, and
+ * *ret_error says what was wrong with PATH (a file that is wrong is PATH.bad then); -ENOENT: there
+ * is neither; another negative errno: PATH is wrong (-EBADMSG: not one of ours) and PATH.1 no help.
  */
-int state_load(struct state *state, const char *path, struct cluster *cluster,
-               struct poller_local *ret_local);
-
-/* Writes the file when it would be another one than the last. Negative errno; tried again by the
- * next call. */
-int state_save(struct state *state, const char *path, const struct cluster *cluster,
-               const struct poller_local *local);
-
-void state_free(struct state *state);
+int state_load(const char *path, struct cluster *cluster, struct poller_local *ret_local,
+               struct values *values, int64_t wall_ms, int *ret_error);
 
 #endif

@@ -1,0 +1,264 @@
+#include "operator_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "control/state.h"
+#include "control/state_file.h"
+#include "control/values_json.h"
+#include "log.h"
+
+/* A change that is not on disk yet. */
+struct waiting {
+    struct waiting *next;
+    struct value version; /* owns its text */
+    bool in_file;         /* of the write that runs */
+    operator_done done;
+    void *userdata;
+};
+
+struct operator_state {
+    char *path;
+    struct operator_state_handlers handlers;
+    struct state_file *file;
+    sd_event_source *begin; /* begins a write, once this turn of the loop has queued all it has */
+    struct values values;   /* in force */
+    struct waiting *waiting;
+    char *text; /* as saved last; NULL = not known */
+    int error;  /* of the last write */
+};
+
+static int64_t wall_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void begin_soon(struct operator_state *state)
+{
+    sd_event_source_set_enabled(state->begin, SD_EVENT_ONESHOT);
+}
+
+/* Those in force and those that wait. */
+static int values_to_be(const struct operator_state *state, struct values *ret)
+{
+    int r = values_copy(&state->values, ret);
+
+    for (struct waiting *w = state->waiting; r >= 0 && w; w = w->next)
+        r = values_merge(ret, &w->version, wall_ms());
+    if (r < 0)
+        values_free(ret);
+    return r < 0 ? r : 0;
+}
+
+/* Ends all changes that wait, or those that were in the file alone. They are taken out first:
+ * `done` may queue the next. */
+static void end_waiting(struct operator_state *state, int result, bool in_file_only)
+{
+    struct waiting *ended = NULL, **last = &ended, **from = &state->waiting;
+
+    while (*from) {
+        struct waiting *w = *from;
+
+        if (in_file_only && !w->in_file) {
+            from = &w->next;
+            continue;
+        }
+        *from = w->next;
+        w->next = NULL;
+        *last = w;
+        last = &w->next;
+    }
+    for (struct waiting *w = ended; result == 0 && w; w = w->next)
+        values_merge(&state->values, &w->version, wall_ms());
+    if (result == 0 && ended)
+        state->handlers.changed(state->handlers.userdata);
+    while (ended) {
+        struct waiting *w = ended;
+
+        ended = w->next;
+        if (w->done)
+            w->done(result, w->userdata);
+        free(w->version.text);
+        free(w);
+    }
+}
+
+static void on_written(int result, void *userdata)
+{
+    struct operator_state *state = userdata;
+
+    if (result < 0 && result != state->error)
+        log_error("cannot write %s: %s; changes are refused, and after a restart the nodes are "
+                  "known only once Cassandra or a peer answers",
+                  state->path, strerror(-result));
+    if (result == 0 && state->error < 0)
+        log_notice("writing %s again", state->path);
+    state->error = result;
+    if (result < 0) {
+        free(state->text);
+        state->text = NULL;
+    }
+    end_waiting(state, result, true);
+    if (state->waiting)
+        begin_soon(state);
+}
+
+static char *make_text(const struct operator_state *state)
+{
+    const struct poller_local *local;
+    const struct cluster *cluster = state->handlers.hints(&local, state->handlers.userdata);
+    struct values values;
+    char *text;
+
+    if (values_to_be(state, &values) < 0)
+        return NULL;
+    text = state_text(cluster, local, &values);
+    values_free(&values);
+    return text;
+}
+
+static int on_begin(sd_event_source *source, void *userdata)
+{
+    struct operator_state *state = userdata;
+    char *text, *copy;
+
+    (void)source;
+    if (state_file_busy(state->file))
+        return 0;
+    text = make_text(state);
+    copy = text ? strdup(text) : NULL;
+    if (!copy) {
+        free(text);
+        end_waiting(state, -ENOMEM, false);
+        return 0;
+    }
+    if (!state->waiting && state->error == 0 && state->text && strcmp(text, state->text) == 0) {
+        free(text);
+        free(copy);
+        return 0;
+    }
+    for (struct waiting *w = state->waiting; w; w = w->next)
+        w->in_file = true;
+    free(state->text);
+    state->text = copy;
+    if (state_file_write(state->file, text) < 0)
+        on_written(-EAGAIN, state);
+    return 0;
+}
+
+static void load(struct operator_state *state, struct cluster *cluster,
+                 struct poller_local *ret_local)
+{
+    int error = 0;
+    int r = state_load(state->path, cluster, ret_local, &state->values, wall_ms(), &error);
+
+    if (r == 1)
+        log_warning("cannot read %s: %s; starting with the generation before it, %s.1", state->path,
+                    strerror(-error), state->path);
+    else if (r < 0 && r != -ENOENT)
+        log_warning("cannot read %s: %s, nor %s.1; starting without what operators have said",
+                    state->path, strerror(-r), state->path);
+}
+
+int operator_state_new(sd_event *event, const char *path,
+                       const struct operator_state_handlers *handlers, struct cluster *cluster,
+                       struct poller_local *ret_local, struct operator_state **ret)
+{
+    struct operator_state *state = calloc(1, sizeof(*state));
+    int r = -ENOMEM;
+
+    if (state)
+        state->path = strdup(path);
+    if (state && state->path) {
+        state->handlers = *handlers;
+        r = state_file_new(event, path, on_written, state, &state->file);
+    }
+    if (r >= 0)
+        r = sd_event_add_defer(event, &state->begin, on_begin, state);
+    if (r < 0) {
+        operator_state_free(state);
+        return r;
+    }
+    sd_event_source_set_enabled(state->begin, SD_EVENT_OFF);
+    load(state, cluster, ret_local);
+    *ret = state;
+    return 0;
+}
+
+struct operator_state *operator_state_free(struct operator_state *state)
+{
+    if (!state)
+        return NULL;
+    state_file_free(state->file);
+    sd_event_source_disable_unref(state->begin);
+    end_waiting(state, -ECANCELED, false);
+    values_free(&state->values);
+    free(state->text);
+    free(state->path);
+    free(state);
+    return NULL;
+}
+
+const struct values *operator_state_values(const struct operator_state *state)
+{
+    return &state->values;
+}
+
+int operator_state_change(struct operator_state *state, const struct value_change *change,
+                          const char *host, operator_done done, void *userdata)
+{
+    struct waiting *waiting = calloc(1, sizeof(*waiting)), **last = &state->waiting;
+    const struct value *made = NULL;
+    struct values values = {0};
+    int r = waiting ? values_to_be(state, &values) : -ENOMEM;
+
+    if (r == 0)
+        r = values_change(&values, change, host, wall_ms());
+    for (size_t i = 0; r == 0 && i < values.n; i++)
+        if (strcmp(values.items[i].key, change->key) == 0)
+            made = &values.items[i];
+    if (r == 0) {
+        waiting->version = *made;
+        waiting->version.text = made->text ? strdup(made->text) : NULL;
+        if (made->text && !waiting->version.text)
+            r = -ENOMEM;
+    }
+    values_free(&values);
+    if (r < 0) {
+        free(waiting);
+        return r;
+    }
+    waiting->done = done;
+    waiting->userdata = userdata;
+    while (*last)
+        last = &(*last)->next;
+    *last = waiting;
+    begin_soon(state);
+    return 0;
+}
+
+int operator_state_merge(struct operator_state *state, const char *body, size_t len,
+                         char why[DETAIL_LEN])
+{
+    const struct poller_local *local;
+    const struct cluster *cluster = state->handlers.hints(&local, state->handlers.userdata);
+    size_t taken;
+    int r = values_json_parse(body, len, cluster->name, &state->values, wall_ms(), &taken, why);
+
+    if (taken == 0)
+        return r;
+    state->handlers.changed(state->handlers.userdata);
+    begin_soon(state);
+    return 1;
+}
+
+void operator_state_save(struct operator_state *state)
+{
+    values_expire(&state->values, wall_ms());
+    begin_soon(state);
+}
