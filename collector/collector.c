@@ -4,18 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "control/state.h"
 #include "journal.h"
 #include "log.h"
-#include "model/region.h"
+#include "measure.h"
 #include "model/seeds.h"
 #include "prober_segment_writer.h"
 #include "publish/publish.h"
+#include "region_watch.h"
 #include "sources/poller.h"
 
 /* Changes that come together are judged together; after a judgement between rounds comes a rest of
@@ -33,6 +32,7 @@ struct collector {
     sd_event *event;
     struct conf *conf;
     struct poller *poller;
+    struct region_watch *regions;
     struct cluster *cluster;
     struct prober_segment_writer *writer;
     struct publisher publisher;
@@ -79,27 +79,6 @@ static void follow_wall_clock(struct collector *collector)
         return;
     collector->wall_offset_ms = offset;
     collector->publisher.published = false;
-}
-
-static void measure(struct collector *collector)
-{
-    struct process_figures *figures = &collector->figures;
-    struct rusage usage;
-    unsigned long size, resident;
-    FILE *statm = fopen("/proc/self/statm", "re");
-
-    if (getrusage(RUSAGE_SELF, &usage) == 0)
-        figures->cpu_seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    if (statm) {
-        if (fscanf(statm, "%lu %lu", &size, &resident) == 2)
-            figures->resident_bytes = (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
-        fclose(statm);
-    }
-    figures->segment_bytes = prober_segment_writer_size(collector->writer);
-    figures->segment_documents = prober_segment_writer_documents(collector->writer);
-    figures->publish_failures = collector->publisher.failures;
-    figures->polls = *poller_counters(collector->poller);
 }
 
 static const char *static_url(const struct conf *conf, const struct prober_addr *address)
@@ -197,6 +176,8 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .now_ms = at_ms,
         .region = {collector->conf->region_datacenters, collector->conf->datacenters,
                    collector->conf->n_datacenters},
+        .region_name = collector->conf->region_name,
+        .regions = region_watch_regions(collector->regions),
     };
     int before = collector->publisher.last_error, r;
 
@@ -205,7 +186,7 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
     if (!render_prepare(&context))
         return -ENOMEM;
     if (round)
-        measure(collector);
+        measure(&collector->figures, &collector->publisher, collector->poller);
     r = publisher_publish(&collector->publisher, &context, &collector->figures, round);
     render_done(&context);
     if (r == 0)
@@ -237,6 +218,8 @@ static void judge(struct collector *collector, bool round)
     journal_decisions(decisions, n);
     journal_observers(&collector->journal, cluster);
     seeds_choose(cluster);
+    if (region_watch_judge(collector->regions, cluster, at_ms))
+        cluster->dirty = true;
     publish(collector, round, at_ms);
     follow_membership(collector);
     collector->judged_ms = at_ms;
@@ -294,6 +277,15 @@ static void on_done(struct observation *observation, void *userdata)
         judge_soon(collector);
     else
         follow_membership(collector);
+}
+
+static void on_region(void *userdata)
+{
+    struct collector *collector = userdata;
+
+    collector->cluster->dirty = true;
+    if (collector->ready)
+        judge_soon(collector);
 }
 
 /*
@@ -424,7 +416,8 @@ static int start(struct collector *collector)
     if (r < 0)
         return r;
     follow_membership(collector);
-    return 0;
+    return region_watch_new(collector->event, collector->conf, on_region, collector,
+                            &collector->regions);
 }
 
 int collector_new(sd_event *event, struct conf *conf, struct collector **ret)
@@ -477,6 +470,9 @@ int collector_reload(struct collector *collector, struct conf *conf)
     collector->conf->segment_path = NULL;
     poller_free(collector->poller);
     collector->poller = poller;
+    r = region_watch_configure(collector->regions, conf);
+    if (r < 0)
+        log_error("reload: cannot ask the other regions: %s", strerror(-r));
     conf_free(collector->conf);
     collector->conf = conf;
     free(collector->targets);
@@ -505,6 +501,7 @@ struct collector *collector_free(struct collector *collector)
 {
     if (!collector)
         return NULL;
+    region_watch_free(collector->regions);
     poller_free(collector->poller);
     sd_event_source_disable_unref(collector->soon);
     cluster_free(collector->cluster);

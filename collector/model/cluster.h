@@ -52,6 +52,7 @@ enum verdict_reason {
     REASON_GONE = 1u << 11,        /* left the cluster */
     REASON_STARTING = 1u << 12,    /* Cassandra's MBeans are not there: starting or stopping */
     REASON_HUNG = 1u << 13,        /* its own host has got no answer of it for view_ttl */
+    REASON_DRAINED = 1u << 14,     /* an operator has taken it out of service */
 };
 
 struct verdict {
@@ -75,6 +76,17 @@ enum ineligible {
     INELIGIBLE_REASONS
 };
 
+/* That an operator has taken a node out of service. Times of day in ms; 0 = none. */
+struct drain {
+    bool on;
+    char user[64];          /* "" = nobody who has a name */
+    char host[HOST_ID_LEN]; /* where it was said */
+    int64_t at_ms, until_ms;
+    /* for model/ alone */
+    uint64_t counter;
+    int64_t heard_ms; /* CLOCK_BOOTTIME */
+};
+
 /* What model/ remembers of a node besides; nobody else looks at it. */
 struct node_private {
     bool fixed;              /* added by cluster_add(): never forgotten */
@@ -91,6 +103,7 @@ struct node_private {
     bool starting;           /* a poll found no MBeans, and none has found any since */
     int64_t old_generation;  /* generation known by then */
     bool was_ready;          /* in a published verdict that changed */
+    bool was_drained;        /* when the published verdict became "not ready", and nothing else */
     int64_t change_ms[3];    /* last changes of the published readiness, oldest first; 0 = none */
     /* What the bodies show of it as an observer. */
     bool shown_known, shown_fresh;
@@ -140,7 +153,8 @@ struct node {
     int64_t down_since_ms;  /* not UP in the eyes of those that count since; 0 = not */
     bool repair_needed;     /* was down longer than the hint window */
     bool seed;
-    double phi; /* as the local observer has it; <0 = unknown */
+    struct drain drain; /* see drains.h */
+    double phi;         /* as the local observer has it; <0 = unknown */
 
     /* What must be rendered anew. */
     bool dirty_opinions; /* somebody's opinion of it, or the word that stands for a missing view */

@@ -7,7 +7,7 @@
 #define REHAB_WINDOW_MS (10 * 60 * 1000)
 
 /* These are facts and no opinions: `fall` does not hold them back. */
-#define AT_ONCE (REASON_PROCESS_GONE | REASON_GONE)
+#define AT_ONCE (REASON_PROCESS_GONE | REASON_GONE | REASON_DRAINED)
 
 _Static_assert(sizeof(((struct node_private *)0)->change_ms) == REHAB_CHANGES * sizeof(int64_t),
                "as many changes as count are remembered");
@@ -40,10 +40,15 @@ static bool held_back(const struct readiness_settings *settings, const struct no
     return *ret_reasons != 0;
 }
 
+/* What an operator does is not held against the node: neither a drain nor its end. */
 static void remember_change(struct node *node, int64_t now_ms)
 {
     int64_t *change_ms = node->private.change_ms;
+    bool drain = node->private.was_drained || node->raw.reasons == REASON_DRAINED;
 
+    node->private.was_drained = node->raw.reasons == REASON_DRAINED;
+    if (drain)
+        return;
     memmove(change_ms, change_ms + 1, (REHAB_CHANGES - 1) * sizeof(*change_ms));
     change_ms[REHAB_CHANGES - 1] = now_ms;
 }

@@ -236,6 +236,8 @@ static void judge(struct evaluation *evaluation, struct node *node)
     node->raw = verdict_judge(&cluster->readiness, cluster->n_members, &cluster->private->voters,
                               node->index, standing, &seen_up);
     node->raw.reasons |= node_state_reasons(cluster, node, evaluation->now_ms);
+    if (node->drain.on)
+        node->raw.reasons |= REASON_DRAINED;
     node->raw.readiness = node->raw.reasons ? NOT_READY : READY;
     update_down(evaluation, node, seen_up);
     want_state(evaluation, node);

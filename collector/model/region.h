@@ -7,12 +7,8 @@
 #ifndef REGION_H
 #define REGION_H
 
+#include "../sources/region_answer.h"
 #include "cluster.h"
-
-struct region_dc {
-    char name[NAME_LEN];
-    unsigned replicas; /* members */
-};
 
 /* What the configuration wants a data center to be. The texts are the configuration's. */
 struct dc_wanted {

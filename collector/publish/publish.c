@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "render_plan.h"
+#include "render_regions.h"
 #include "words.h"
 
 static const char json[] = "application/json";
@@ -183,6 +185,32 @@ static void publish_seeds(struct batch *batch)
     }
 }
 
+static void publish_plan(struct batch *batch)
+{
+    const struct render_context *context = batch->context;
+    char why[REGIONS_WHY_LEN];
+    const struct plan_settings settings = {context->region, regions_waits(context->regions, why)};
+    struct text *text = fresh(batch);
+    struct plan plan;
+
+    if (plan_make(context->cluster, &settings, &plan) < 0) {
+        text->failed = true;
+    } else {
+        render_plan(text, &plan);
+        plan_done(&plan);
+    }
+    put(batch, "/plan", 200, 0, json);
+}
+
+static void publish_regions(struct batch *batch)
+{
+    const struct render_context *context = batch->context;
+
+    render_regions(fresh(batch), context->regions, context->region_name, context->wall_offset_ms);
+    put(batch, "/regions", 200, 0, json);
+    touch(batch, "/regions", context->now_ms);
+}
+
 static void publish_cluster(struct batch *batch)
 {
     if (!batch->turned_only) {
@@ -195,11 +223,15 @@ static void publish_cluster(struct batch *batch)
     publish_seeds(batch);
     render_dcs(fresh(batch), batch->context);
     put(batch, "/dcs", 200, 0, json);
+    render_local_dcs(fresh(batch), batch->context);
+    put(batch, "/dcs?local", 200, 0, json);
+    publish_plan(batch);
 }
 
 static void touch_cluster(struct batch *batch)
 {
-    static const char *const keys[] = {"/nodes", "/readylocaldcs", "/region-ready", "/dcs"};
+    static const char *const keys[] = {"/nodes", "/readylocaldcs", "/region-ready",
+                                       "/dcs",   "/dcs?local",     "/plan"};
     static const char *const seeds[] = {"/localseeds", "/seeds"};
 
     for (size_t i = 0; i < 2 && knows_seeds(batch->context->cluster); i++)
@@ -278,8 +310,10 @@ static void publish_documents(struct batch *batch)
         publish_cluster(batch);
     if (!batch->turned_only)
         touch_cluster(batch);
-    if (batch->all || batch->round)
+    if (batch->all || batch->round) {
+        publish_regions(batch);
         publish_unknown(batch);
+    }
 }
 
 int publisher_publish(struct publisher *publisher, const struct render_context *context,

@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "../model/region.h"
+#include "render_regions.h"
 #include "words.h"
 
 static bool shown(const struct node *node)
@@ -121,14 +120,30 @@ static void add_bool(struct text *text, const char *name, bool value)
 static void add_time(struct text *text, const char *name, const struct render_context *context,
                      int64_t at_ms)
 {
-    time_t seconds = (time_t)((at_ms + context->wall_offset_ms) / 1000);
-    char buf[32];
-    struct tm tm;
+    char buf[WORDS_TIME_LEN] = "";
 
-    if (at_ms == 0 || !gmtime_r(&seconds, &tm) ||
-        strftime(buf, sizeof(buf), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-        buf[0] = '\0';
+    if (at_ms != 0)
+        words_time(at_ms + context->wall_offset_ms, buf);
     add_string(text, name, buf);
+}
+
+static void add_drain(struct text *text, const struct drain *drain)
+{
+    char at[WORDS_TIME_LEN], until[WORDS_TIME_LEN] = "";
+
+    if (!drain->on) {
+        text_puts(text, ",\"drain\":null");
+        return;
+    }
+    words_time(drain->at_ms, at);
+    if (drain->until_ms > 0)
+        words_time(drain->until_ms, until);
+    text_puts(text, ",\"drain\":{\"host\":");
+    text_add_json(text, drain->host);
+    add_string(text, "user", drain->user);
+    add_string(text, "at", at);
+    add_string(text, "until", until);
+    text_puts(text, "}");
 }
 
 static void add_reason(const char *reason, void *userdata)
@@ -193,6 +208,7 @@ int render_node(struct text *text, const struct render_context *context, const s
     add_time(text, "down_since", context, node->down_since_ms);
     add_bool(text, "repair_needed", node->repair_needed);
     add_bool(text, "seed", node->seed);
+    add_drain(text, &node->drain);
     add_bool(text, "member", node->member);
     add_bool(text, "local", node->local);
     add_string(text, "observer", observer_word(node));
@@ -351,17 +367,29 @@ void render_dcs(struct text *text, const struct render_context *context)
     struct region_dc *dcs = NULL;
     size_t n = 0;
 
+    if (regions_dcs(context->regions, context->cluster, &dcs, &n) < 0) {
+        text->failed = true;
+        return;
+    }
+    render_dc_list(text, dcs, n);
+    text_add(text, "\n", 1);
+    free(dcs);
+}
+
+void render_local_dcs(struct text *text, const struct render_context *context)
+{
+    struct region_dc *dcs = NULL;
+    size_t n = 0, kept = 0;
+
     if (region_dcs(context->cluster, &dcs, &n) < 0) {
         text->failed = true;
         return;
     }
-    text_add(text, "[", 1);
-    for (size_t i = 0; i < n; i++) {
-        text_puts(text, i > 0 ? ",{\"name\":" : "{\"name\":");
-        text_add_json(text, dcs[i].name);
-        text_printf(text, ",\"replicas\":%u}", dcs[i].replicas);
-    }
-    text_puts(text, "]\n");
+    for (size_t i = 0; i < n; i++)
+        if (region_names(context->region.datacenters, dcs[i].name))
+            dcs[kept++] = dcs[i];
+    render_dc_list(text, dcs, kept);
+    text_add(text, "\n", 1);
     free(dcs);
 }
 

@@ -6,7 +6,7 @@
 #define RENDER_H
 
 #include "../model/cluster.h"
-#include "../model/region.h"
+#include "../model/regions.h"
 #include "text.h"
 
 /* An observer as every /healthz/IP body shows it; prepared once for all bodies. */
@@ -26,6 +26,8 @@ struct render_context {
     int64_t
         wall_offset_ms; /* add to a CLOCK_BOOTTIME time to get the time of day; for people only */
     struct region_settings region;
+    const char *region_name;
+    const struct regions *regions;
 };
 
 /* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.
@@ -54,7 +56,9 @@ int render_view(struct text *text, const struct cluster *cluster);
 int64_t render_view_time(const struct render_context *context);
 
 void render_local_seeds(struct text *text, const struct render_context *context);
+/* /dcs: of all regions; /dcs?local: of this one, for the others. */
 void render_dcs(struct text *text, const struct render_context *context);
+void render_local_dcs(struct text *text, const struct render_context *context);
 void render_ready_local_dcs(struct text *text, const struct render_context *context);
 
 #endif

@@ -1,6 +1,7 @@
 #include "words.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #define REASON_TEXT_MAX 192
 
@@ -61,10 +62,29 @@ const char *missing_view_word(const struct node *observer, char buf[16])
 
 /* Which text a reason has. Those with figures or words of the node are made by reason_text(). */
 static const enum verdict_reason order[] = {
-    REASON_GONE,   REASON_PROCESS_GONE,  REASON_DOWN,  REASON_LOST_VOTE,  REASON_STATUS,
-    REASON_HUNG,   REASON_STARTING,      REASON_MODE,  REASON_GOSSIP_OFF, REASON_NATIVE_OFF,
-    REASON_UNSEEN, REASON_FEW_OBSERVERS, REASON_REHAB, REASON_RISING,
+    REASON_GONE,       REASON_DRAINED, REASON_PROCESS_GONE,  REASON_DOWN,  REASON_LOST_VOTE,
+    REASON_STATUS,     REASON_HUNG,    REASON_STARTING,      REASON_MODE,  REASON_GOSSIP_OFF,
+    REASON_NATIVE_OFF, REASON_UNSEEN,  REASON_FEW_OBSERVERS, REASON_REHAB, REASON_RISING,
 };
+
+void words_time(int64_t wall_ms, char buf[WORDS_TIME_LEN])
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm tm;
+
+    if (!gmtime_r(&seconds, &tm) || strftime(buf, WORDS_TIME_LEN, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        buf[0] = '\0';
+}
+
+static void drain_text(const struct drain *drain, char buf[REASON_TEXT_MAX])
+{
+    char until[WORDS_TIME_LEN] = "";
+
+    if (drain->until_ms > 0)
+        words_time(drain->until_ms, until);
+    snprintf(buf, REASON_TEXT_MAX, "drained%s%s%s%s", drain->user[0] ? " by " : "", drain->user,
+             until[0] ? " until " : "", until);
+}
 
 static void reason_text(const struct node *node, enum verdict_reason reason,
                         char buf[REASON_TEXT_MAX])
@@ -111,6 +131,9 @@ static void reason_text(const struct node *node, enum verdict_reason reason,
         break;
     case REASON_GOSSIP_OFF:
         snprintf(buf, size, "gossip off");
+        break;
+    case REASON_DRAINED:
+        drain_text(&node->drain, buf);
         break;
     case REASON_RISING:
         snprintf(buf, size, "rising");

@@ -5,6 +5,11 @@
 #include "../model/cluster.h"
 #include "text.h"
 
+#define WORDS_TIME_LEN 32
+
+/* A time of day in ms as "2026-11-24T10:00:00Z"; "" when it is none. */
+void words_time(int64_t wall_ms, char buf[WORDS_TIME_LEN]);
+
 /* "ready", "not ready", "unknown". */
 const char *readiness_word(enum readiness readiness);
 

@@ -13,7 +13,10 @@ struct house {
 static int publish(struct house *house, bool round)
 {
     const struct process_figures figures = {0};
+    static const struct regions none;
     struct render_context context = {.cluster = house->fleet.cluster,
+                                     .regions = &none,
+                                     .region_name = "local",
                                      .now_ms = house->fleet.now_ms};
 
     assert_true(render_prepare(&context));

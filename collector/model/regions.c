@@ -1,0 +1,281 @@
+#include "regions.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct region *find(const struct regions *regions, const char *name)
+{
+    for (size_t i = 0; i < regions->n; i++)
+        if (strcmp(regions->items[i].name, name) == 0)
+            return &regions->items[i];
+    return NULL;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(((const struct region *)a)->name, ((const struct region *)b)->name);
+}
+
+static void region_free(struct region *region)
+{
+    free(region->seeds);
+    free(region->dcs);
+    *region = (struct region){0};
+}
+
+/* A place for the region, with what is known of it moved there. */
+static void place(struct regions *from, struct regions *to, const char *name, bool own)
+{
+    struct region *known = find(from, name), *region;
+
+    if (find(to, name))
+        return;
+    region = &to->items[to->n++];
+    if (known) {
+        *region = *known;
+        *known = (struct region){0};
+    }
+    snprintf(region->name, sizeof(region->name), "%s", name);
+    if (region->own != own)
+        region->told_at_ms = 0;
+    region->own = own;
+}
+
+int regions_set(struct regions *regions, const char *own, const char *const *others,
+                size_t n_others, int64_t ttl_ms)
+{
+    struct regions set = {.ttl_ms = ttl_ms, .unsaved = regions->unsaved};
+
+    set.items = calloc(n_others + 1, sizeof(*set.items));
+    if (!set.items)
+        return -ENOMEM;
+    place(regions, &set, own, true);
+    for (size_t i = 0; i < n_others; i++)
+        place(regions, &set, others[i], false);
+    regions_free(regions);
+    if (set.n == 1)
+        regions_free(&set);
+    else
+        qsort(set.items, set.n, sizeof(*set.items), compare);
+    set.ttl_ms = ttl_ms;
+    *regions = set;
+    return 0;
+}
+
+/* True when the list is another one than before. */
+static bool take_list(void **held, size_t *n_held, void **list, size_t *n, size_t size)
+{
+    if (!*list || (*n_held == *n && memcmp(*held, *list, *n * size) == 0))
+        return false;
+    free(*held);
+    *held = *list;
+    *n_held = *n;
+    *list = NULL;
+    *n = 0;
+    return true;
+}
+
+static bool take_lists(struct region *region, struct region_answer *answer)
+{
+    bool changed = take_list((void **)&region->seeds, &region->n_seeds, (void **)&answer->seeds,
+                             &answer->n_seeds, sizeof(*region->seeds));
+
+    return take_list((void **)&region->dcs, &region->n_dcs, (void **)&answer->dcs, &answer->n_dcs,
+                     sizeof(*region->dcs)) ||
+           changed;
+}
+
+void regions_recall(struct regions *regions, const char *name, struct region_answer *kept)
+{
+    struct region *region = find(regions, name);
+
+    if (!region)
+        return;
+    region->was_ready |= kept->ready == TRILEAN_TRUE;
+    /* What was heard since then is newer. */
+    if (!region->own && !region->seeds && !region->dcs)
+        take_lists(region, kept);
+}
+
+bool regions_ingest(struct regions *regions, const char *name, struct region_answer *answer)
+{
+    struct region *region = find(regions, name);
+
+    if (!region || region->own)
+        return false;
+    region->result = answer->result;
+    region->http_status = answer->http_status;
+    region->path = answer->path;
+    memcpy(region->detail, answer->detail, sizeof(region->detail));
+    if (answer->ready != TRILEAN_UNKNOWN) {
+        region->ready = answer->ready == TRILEAN_TRUE;
+        region->told_at_ms = answer->began_ms - answer->age_ms;
+    }
+    if (!take_lists(region, answer))
+        return false;
+    regions->unsaved = true;
+    return true;
+}
+
+static enum region_state state_of(const struct regions *regions, const struct region *region,
+                                  int64_t now_ms)
+{
+    if (region->told_at_ms > 0 && now_ms - region->told_at_ms <= regions->ttl_ms)
+        return region->ready ? REGION_READY : REGION_NOT_READY;
+    return region->result == POLL_NEVER ? REGION_UNASKED : REGION_UNREACHABLE;
+}
+
+static bool cannot_be_reached(const struct region *region)
+{
+    return region->state == REGION_UNREACHABLE || region->state == REGION_UNASKED;
+}
+
+static void choose_next(struct regions *regions)
+{
+    regions->next = regions->blocker = NULL;
+    for (size_t i = 0; i < regions->n && !regions->blocker; i++) {
+        const struct region *region = &regions->items[i];
+
+        if (region->state == REGION_READY)
+            continue;
+        if (!regions->next && cannot_be_reached(region))
+            regions->blocker = region;
+        else if (!regions->next)
+            regions->next = region;
+        else if (!regions->next->was_ready && region->was_ready && cannot_be_reached(region))
+            regions->blocker = region;
+    }
+    if (regions->blocker)
+        regions->next = NULL;
+}
+
+bool regions_judge(struct regions *regions, bool own_ready, int64_t now_ms)
+{
+    const struct region *next = regions->next, *blocker = regions->blocker;
+    bool changed = false;
+
+    for (size_t i = 0; i < regions->n; i++) {
+        struct region *region = &regions->items[i];
+        enum region_state state;
+
+        if (region->own) {
+            region->ready = own_ready;
+            region->told_at_ms = now_ms;
+        }
+        state = state_of(regions, region, now_ms);
+        if (state == REGION_READY && !region->was_ready)
+            region->was_ready = regions->unsaved = true;
+        changed |= state != region->state;
+        region->state = state;
+    }
+    choose_next(regions);
+    return changed || next != regions->next || blocker != regions->blocker;
+}
+
+const char *regions_waits(const struct regions *regions, char why[REGIONS_WHY_LEN])
+{
+    const struct region *blocker = regions->blocker, *next = regions->next;
+
+    for (size_t i = 0; i < regions->n; i++)
+        if (regions->items[i].own && regions->items[i].was_ready)
+            return NULL;
+    if (regions->n == 0 || (next && next->own))
+        return NULL;
+    if (blocker && blocker->state == REGION_UNASKED)
+        snprintf(why, REGIONS_WHY_LEN, "region %s has not been asked yet", blocker->name);
+    else if (blocker && blocker->result == POLL_OK)
+        snprintf(why, REGIONS_WHY_LEN, "what region %s says is too old", blocker->name);
+    else if (blocker)
+        snprintf(why, REGIONS_WHY_LEN, "region %s cannot be reached (%s)%s", blocker->name,
+                 poll_result_word(blocker->result),
+                 blocker->was_ready ? "; it was ready before" : "");
+    else if (next)
+        snprintf(why, REGIONS_WHY_LEN, "region %s has its turn first", next->name);
+    else
+        snprintf(why, REGIONS_WHY_LEN, "nothing is known of the regions yet");
+    return why;
+}
+
+static bool contains(const struct prober_addr *list, size_t n, const struct prober_addr *address)
+{
+    for (size_t i = 0; i < n; i++)
+        if (prober_addr_compare(&list[i], address) == 0)
+            return true;
+    return false;
+}
+
+int regions_seeds(const struct regions *regions, struct prober_addr **ret, size_t *ret_n)
+{
+    struct prober_addr *seeds;
+    size_t room = 0, n = 0;
+
+    for (size_t i = 0; i < regions->n; i++)
+        room += regions->items[i].own ? 0 : regions->items[i].n_seeds;
+    seeds = calloc(room + 1, sizeof(*seeds));
+    if (!seeds)
+        return -ENOMEM;
+    for (size_t i = 0; i < regions->n; i++) {
+        const struct region *region = &regions->items[i];
+
+        for (size_t j = 0; !region->own && j < region->n_seeds; j++)
+            if (!contains(seeds, n, &region->seeds[j]))
+                seeds[n++] = region->seeds[j];
+    }
+    *ret = seeds;
+    *ret_n = n;
+    return 0;
+}
+
+static int compare_dcs(const void *a, const void *b)
+{
+    return strcmp(((const struct region_dc *)a)->name, ((const struct region_dc *)b)->name);
+}
+
+static bool has_dc(const struct region_dc *dcs, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(dcs[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+int regions_dcs(const struct regions *regions, const struct cluster *cluster,
+                struct region_dc **ret, size_t *ret_n)
+{
+    struct region_dc *dcs, *grown;
+    size_t n, room;
+    int r = region_dcs(cluster, &dcs, &n);
+
+    if (r < 0)
+        return r;
+    room = n + 1;
+    for (size_t i = 0; i < regions->n; i++)
+        room += regions->items[i].own ? 0 : regions->items[i].n_dcs;
+    grown = reallocarray(dcs, room, sizeof(*dcs));
+    if (!grown) {
+        free(dcs);
+        return -ENOMEM;
+    }
+    dcs = grown;
+    for (size_t i = 0; i < regions->n; i++) {
+        const struct region *region = &regions->items[i];
+
+        for (size_t j = 0; !region->own && j < region->n_dcs; j++)
+            if (!has_dc(dcs, n, region->dcs[j].name))
+                dcs[n++] = region->dcs[j];
+    }
+    qsort(dcs, n, sizeof(*dcs), compare_dcs);
+    *ret = dcs;
+    *ret_n = n;
+    return 0;
+}
+
+void regions_free(struct regions *regions)
+{
+    for (size_t i = 0; i < regions->n; i++)
+        region_free(&regions->items[i]);
+    free(regions->items);
+    *regions = (struct regions){0};
+}
