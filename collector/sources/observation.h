@@ -120,6 +120,7 @@ struct observation {
     int64_t age_ms;   /* of the data by then: what another host told was older already */
     int64_t ended_ms;
     size_t bytes;            /* of the answer's body */
+    uint64_t values;         /* digest of the values another host has; 0 = it says nothing */
     char detail[DETAIL_LEN]; /* for a person: what exactly was wrong; "" when result says it all */
     struct view *view;       /* owned; NULL unless POLL_OK and not unchanged */
 };

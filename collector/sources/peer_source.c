@@ -3,9 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "peer_view.h"
 #include "source.h"
+
+#define STATE_TIMEOUT_MS 5000 /* values may be large, and nothing waits for them */
+#define STATE_REST_MS    5000 /* after they could not be had */
 
 struct peer_target {
     struct source_target base;
@@ -22,6 +26,13 @@ struct peer_target {
     struct http_request *request;
     source_done done;
     void *userdata;
+
+    /* Its values. */
+    char *state_url;
+    struct http_request *state_request;
+    uint64_t asked;  /* the digest that the request is for */
+    uint64_t known;  /* the digest of those that came last; 0 = none */
+    int64_t rest_ms; /* CLOCK_BOOTTIME: not asked before */
 };
 
 static bool accepts(const char *url)
@@ -38,7 +49,9 @@ static void peer_close(struct source_target *base)
     if (!target)
         return;
     http_cancel(target->request);
+    http_cancel(target->state_request);
     free(target->url);
+    free(target->state_url);
     http_login_done(&target->login);
     free(target);
 }
@@ -57,10 +70,12 @@ static int peer_open(struct source_context *context, const struct source_place *
     target->base.source = &peer_source;
     target->context = context;
     target->address = place->address;
-    if (asprintf(&target->url, "%s%s", place->url, place->url[len - 1] == '/' ? "view" : "/view") <
-        0)
+    len -= place->url[len - 1] == '/';
+    if (asprintf(&target->url, "%.*s/view", (int)len, place->url) < 0)
         target->url = NULL;
-    if (!target->url ||
+    if (asprintf(&target->state_url, "%.*s/state", (int)len, place->url) < 0)
+        target->state_url = NULL;
+    if (!target->url || !target->state_url ||
         http_login_copy(place->user, place->password, place->ca_file, &target->login) < 0) {
         peer_close(&target->base);
         return -ENOMEM;
@@ -79,6 +94,7 @@ static void take_document(struct peer_target *target, const struct http_answer *
         observation->result = last->result;
         observation->process_gone = last->process_gone;
         observation->hung = last->hung;
+        observation->values = last->values;
         observation->unchanged = last->result == POLL_OK;
         memcpy(observation->detail, last->detail, sizeof(observation->detail));
         return;
@@ -89,6 +105,48 @@ static void take_document(struct peer_target *target, const struct http_answer *
     if (observation->result == POLL_OK || observation->result == POLL_NO_MBEAN ||
         observation->process_gone || observation->hung)
         memcpy(target->etag, answer->etag, strnlen(answer->etag, ETAG_LEN - 1) + 1);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void on_state(const struct http_answer *answer, void *userdata)
+{
+    struct peer_target *target = userdata;
+    struct source_context *context = target->context;
+
+    target->state_request = NULL;
+    if (context->state(&target->address, answer, context->state_userdata))
+        target->known = target->asked;
+    else
+        target->rest_ms = now_ms() + STATE_REST_MS;
+}
+
+/*
+ * Asks for its values when they differ from this host's and are not those that it told already:
+ * merging is all that can be done with them, so once is enough. A failure to begin is tried again
+ * after the next poll.
+ */
+static void follow_values(struct peer_target *target, uint64_t digest)
+{
+    struct source_context *context = target->context;
+    const struct http_ask get = {
+        .url = target->state_url,
+        .login = &target->login,
+        .timeout_ms = STATE_TIMEOUT_MS,
+        .max_bytes = SOURCE_STATE_MAX,
+    };
+
+    if (digest == 0 || context->values == 0 || digest == context->values ||
+        digest == target->known || target->state_request || now_ms() < target->rest_ms)
+        return;
+    target->asked = digest;
+    http_start(context->http, &get, on_state, target, &target->state_request);
 }
 
 static void on_answer(const struct http_answer *answer, void *userdata)
@@ -110,6 +168,7 @@ static void on_answer(const struct http_answer *answer, void *userdata)
         observation.age_ms = answer->age_ms;
         take_document(target, answer, &observation);
     }
+    follow_values(target, observation.values);
     target->done(&observation, target->userdata);
 }
 

@@ -1,5 +1,6 @@
 #include "peer_view.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,22 @@ static enum poll_result take_view(const struct prober_addr *address, json_t *roo
     return result;
 }
 
+/* 16 hexadecimal digits; anything else says nothing. */
+static uint64_t take_digest(const json_t *root)
+{
+    const json_t *text = json_object_get(root, "values");
+    uint64_t digest = 0;
+    const char *at;
+
+    if (json_string_length(text) != 16)
+        return 0;
+    for (at = json_string_value(text); isxdigit((unsigned char)*at); at++)
+        digest = digest << 4 |
+                 (uint64_t)(isdigit((unsigned char)*at) ? *at - '0'
+                                                        : tolower((unsigned char)*at) - 'a' + 10);
+    return *at == '\0' ? digest : 0;
+}
+
 static enum poll_result take_document(const struct prober_addr *address, json_t *root,
                                       struct observation *ret)
 {
@@ -129,6 +146,7 @@ static enum poll_result take_document(const struct prober_addr *address, json_t 
         prober_addr_format(&claimed, text);
         return poll_fail(POLL_BAD_SHAPE, ret->detail, "it says it is %s", text);
     }
+    ret->values = take_digest(root);
     copy_text(root, "process", process, sizeof(process));
     ret->process_gone = strcmp(process, "gone") == 0;
     if (ret->process_gone)
@@ -147,6 +165,7 @@ void peer_view_parse(const struct prober_addr *address, const char *body, size_t
     json_t *root = NULL;
 
     ret->detail[0] = '\0';
+    ret->values = 0;
     json_set_alloc_funcs(arena_alloc, arena_free);
     ret->result = json_answer(body, len, &root, ret->detail);
     if (ret->result == POLL_OK)

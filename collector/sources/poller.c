@@ -343,6 +343,8 @@ int poller_new(sd_event *event, const struct poller_settings *settings,
     if (!poller)
         return -ENOMEM;
     poller->handlers = *handlers;
+    poller->context.state = handlers->state;
+    poller->context.state_userdata = handlers->userdata;
     poller->interval_us = settings->interval_ms * 1000;
     poller->timeout_ms = settings->timeout_ms;
     poller->membership_ms = settings->membership_ms;
@@ -394,6 +396,11 @@ void poller_want_views(struct poller *poller)
 {
     for (size_t i = 0; i < poller->n_targets; i++)
         poller->targets[i]->whole_wanted = true;
+}
+
+void poller_set_values(struct poller *poller, uint64_t digest)
+{
+    poller->context.values = digest;
 }
 
 const struct poller_local *poller_local(const struct poller *poller)

@@ -10,6 +10,7 @@
 
 #include "observation.h"
 
+struct http_answer;
 struct poller_local;
 
 /* Whom to ask and how. `url` is a source URL with {address} still in it, or a target's own. */
@@ -62,6 +63,12 @@ struct poller_handlers {
      * Called once an interval, also when there is nobody to poll.
      */
     void (*round)(void *userdata);
+    /*
+     * What another host with other values answered to GET /state; borrowed. True: they are known
+     * now, and it is asked again when it has others; false: they could not be used, and it is asked
+     * again after a rest.
+     */
+    bool (*state)(const struct prober_addr *host, const struct http_answer *answer, void *userdata);
     void *userdata;
 };
 
@@ -93,6 +100,9 @@ void poller_want_detail(struct poller *poller);
 
 /* Has the next polls of other hosts bring whole views, also those that have not changed. */
 void poller_want_views(struct poller *poller);
+
+/* The digest of this host's values: hosts that have others are asked for them. 0 = nobody is. */
+void poller_set_values(struct poller *poller, uint64_t digest);
 
 /*
  * Runs an operation on the local node, besides its polls. -ENOENT: there is no local node to ask;

@@ -16,12 +16,24 @@
 /* Bytes of a poll's answers. */
 #define SOURCE_FAST_MAX   ((size_t)1024 * 1024)
 #define SOURCE_DETAIL_MAX ((size_t)8 * 1024 * 1024)
+#define SOURCE_STATE_MAX  ((size_t)16 * 1024 * 1024)
+
+/*
+ * What another host answered to GET /state. True: its values are known now, and it is asked again
+ * when it has others; false: they could not be used, and it is asked again after a rest.
+ */
+typedef bool (*source_state)(const struct prober_addr *host, const struct http_answer *answer,
+                             void *userdata);
 
 /* What the sources share; owned by the poller. */
 struct source_context {
     struct multi *multi;
     struct http *http;
     struct fingerprint_key key;
+    /* Another host whose values have another digest is asked for them. */
+    uint64_t values; /* 0 = nobody is asked */
+    source_state state;
+    void *state_userdata;
 };
 
 /* Where and as whom. Borrowed during open() alone. */
@@ -40,8 +52,8 @@ struct source_ask {
     int64_t timeout_ms;
 };
 
-/* Takes an observation with result, http_status, unchanged, process_gone, hung, age_ms, bytes, detail and
- * view filled in; the view is given away. */
+/* Takes an observation with result, http_status, unchanged, process_gone, hung, age_ms, bytes,
+ * detail and view filled in; the view is given away. */
 typedef void (*source_done)(struct observation *observation, void *userdata);
 
 /* At most one poll or operation of it runs at a time. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 // clang-format on
+#include <stdio.h>
 #include <string.h>
 
 #include "sources/peer_view.h"
@@ -63,6 +64,33 @@ static void whole_view(void **state)
     view_free(seen.view);
 }
 
+/* The digest is told whatever the node's process does. */
+static void digest(void **state)
+{
+    static const char *const wrong[] = {"1",
+                                        "\"\"",
+                                        "\"123\"",
+                                        "\"0123456789abcdeg\"",
+                                        "\"0123456789abcdef0\"",
+                                        "null",
+                                        "\" 123456789abcdef\""};
+    struct observation seen =
+        parse(HEAD ",\"values\":\"0123456789aBcdef\",\"view\":{\"/10.0.0.2\":\"UP\"}}");
+
+    (void)state;
+    assert_int_equal(seen.values, 0x0123456789abcdef);
+    view_free(seen.view);
+    seen = parse(HEAD ",\"values\":\"ffffffffffffffff\",\"process\":\"gone\"}");
+    assert_int_equal(seen.values, UINT64_MAX);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char body[256];
+
+        snprintf(body, sizeof(body), HEAD ",\"process\":\"gone\",\"values\":%s}", wrong[i]);
+        seen = parse(body);
+        assert_int_equal(seen.values, 0);
+    }
+}
+
 static void process(void **state)
 {
     struct observation seen = parse(HEAD ",\"process\":\"gone\"}");
@@ -117,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_view),
+        cmocka_unit_test(digest),
         cmocka_unit_test(process),
         cmocka_unit_test(refused),
     };
