@@ -7,7 +7,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-#include "control/state.h"
+#include "control.h"
 #include "journal.h"
 #include "log.h"
 #include "measure.h"
@@ -21,9 +21,6 @@
  * so many times what it took, so that a large cluster in turmoil costs no more than that share. */
 #define SOON_US    10000
 #define REST_TIMES 20
-
-/* How often what is to be remembered is compared with the state file; a new membership at once. */
-#define SAVE_US 10000000
 
 /* A step of the time of day larger than this shows in documents. */
 #define WALL_STEP_MS 2000
@@ -42,8 +39,7 @@ struct collector {
     bool waking;           /* overslept: waits for a pass of polls */
     struct poller_target *targets;
     size_t n_targets;
-    struct state state;        /* as it is on disk */
-    int64_t save_due_us;       /* CLOCK_MONOTONIC: when it is looked at next */
+    struct control *control;   /* the write half */
     struct poller_local known; /* who the local node is */
     struct journal journal;
     int64_t wall_offset_ms;
@@ -124,7 +120,7 @@ static void follow_membership(struct collector *collector)
     free(collector->targets);
     collector->targets = targets;
     collector->n_targets = n;
-    collector->save_due_us = 0;
+    control_remember_soon(collector->control);
 }
 
 /* Asks for what the cluster has got a reason to. */
@@ -147,26 +143,6 @@ static void notify_ready(struct collector *collector)
     collector->ready = true;
     sd_notify(0, "READY=1");
     log_info("ready: %s", collector->journal.status.data ? collector->journal.status.data : "");
-}
-
-/* What a start without Cassandra, and after a boot, would have to know. */
-static void save_state(struct collector *collector)
-{
-    const struct poller_local *known = poller_local(collector->poller);
-    int before = collector->state.error, r;
-
-    if (memcmp(&collector->known, known, sizeof(*known)) == 0 && now_us() < collector->save_due_us)
-        return;
-    collector->known = *known;
-    collector->save_due_us = now_us() + SAVE_US;
-    r = state_save(&collector->state, collector->conf->state_path, collector->cluster,
-                   &collector->known);
-    if (r < 0 && r != before)
-        log_warning("cannot write %s: %s; after a boot the nodes are known only once Cassandra "
-                    "or a peer answers",
-                    collector->conf->state_path, strerror(-r));
-    if (r == 0 && before < 0)
-        log_notice("writing %s again", collector->conf->state_path);
 }
 
 static int publish(struct collector *collector, bool round, int64_t at_ms)
@@ -213,6 +189,7 @@ static void judge(struct collector *collector, bool round)
     int64_t began_us = now_us(), at_ms = now_ms(CLOCK_BOOTTIME), took_us;
     size_t n;
 
+    control_drain(collector->control, at_ms);
     cluster_evaluate(cluster, round, at_ms, &decisions, &n);
     follow_wishes(collector);
     journal_decisions(decisions, n);
@@ -251,6 +228,16 @@ static int on_soon(sd_event_source *source, uint64_t usec, void *userdata)
     if (!collector->waking && !overslept(collector))
         judge(collector, false);
     return 0;
+}
+
+/* What operators have said: published before they are answered. */
+static void on_values(void *userdata)
+{
+    struct collector *collector = userdata;
+
+    collector->cluster->dirty = true;
+    if (collector->ready)
+        judge(collector, false);
 }
 
 static void judge_soon(struct collector *collector)
@@ -317,7 +304,7 @@ static void on_round(void *userdata)
     }
     collector->waking = false;
     judge(collector, true);
-    save_state(collector);
+    control_remember(collector->control, poller_local(collector->poller));
     journal_status(&collector->journal, collector->cluster, collector->publisher.last_error);
     notify_ready(collector);
     feed_watchdog(collector);
@@ -382,18 +369,6 @@ static void recall_node(const char *key, size_t key_len, void *userdata)
         cluster_recall(userdata, &address);
 }
 
-/* Who was there when this host was heard of last. */
-static void recall_state(struct collector *collector)
-{
-    const char *path = collector->conf->state_path;
-    int r = state_load(&collector->state, path, collector->cluster, &collector->known);
-
-    if (collector->conf->local_source[0] == '\0')
-        collector->known = (struct poller_local){0};
-    if (r < 0 && r != -ENOENT)
-        log_warning("cannot read %s: %s; starting without", path, strerror(-r));
-}
-
 static int start(struct collector *collector)
 {
     int r;
@@ -403,7 +378,10 @@ static int start(struct collector *collector)
     if (!collector->cluster)
         return -ENOMEM;
     add_static_peers(collector);
-    recall_state(collector);
+    r = control_new(collector->event, collector->conf, collector->cluster, on_values, collector,
+                    &collector->known, &collector->control);
+    if (r < 0)
+        return r;
     /* So that the others are asked at once, also while the local node is down. */
     if (collector->conf->peers_mode != PEERS_OFF)
         prober_segment_writer_each(collector->writer, recall_node, collector->cluster);
@@ -473,6 +451,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     r = region_watch_configure(collector->regions, conf);
     if (r < 0)
         log_error("reload: cannot ask the other regions: %s", strerror(-r));
+    control_configure(collector->control, conf);
     conf_free(collector->conf);
     collector->conf = conf;
     free(collector->targets);
@@ -501,6 +480,7 @@ struct collector *collector_free(struct collector *collector)
 {
     if (!collector)
         return NULL;
+    control_free(collector->control);
     region_watch_free(collector->regions);
     poller_free(collector->poller);
     sd_event_source_disable_unref(collector->soon);
@@ -508,7 +488,6 @@ struct collector *collector_free(struct collector *collector)
     publisher_free(&collector->publisher);
     prober_segment_writer_close(collector->writer);
     free(collector->targets);
-    state_free(&collector->state);
     journal_free(&collector->journal);
     conf_free(collector->conf);
     sd_event_unref(collector->event);

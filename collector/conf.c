@@ -68,6 +68,10 @@ static const struct conf_key segment_keys[] = {
     {"path", conf_read_path, AT(segment_path), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
 };
+static const struct conf_key control_keys[] = {
+    {"socket", conf_read_path, AT(control_socket), 0, "an absolute path in quotes"},
+    {NULL, NULL, 0, 0, NULL},
+};
 static const struct conf_key state_keys[] = {
     {"path", conf_read_path, AT(state_path), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
@@ -82,6 +86,7 @@ static const struct section sections[] = {
     {"region", region_keys, NULL},
     {"segment", segment_keys, NULL},
     {"state", state_keys, NULL},
+    {"control", control_keys, NULL},
     {"datacenters", NULL, conf_read_datacenters},
     {"regions", NULL, conf_read_regions},
     {NULL, NULL, NULL},
@@ -195,6 +200,7 @@ static struct conf *conf_default(void)
     conf->local_source = strdup("jmx://127.0.0.1:7199");
     conf->region_name = strdup("local");
     conf->segment_path = strdup("/run/cassandra-prober/segment");
+    conf->control_socket = strdup("/run/cassandra-prober/control.sock");
     conf->state_path = strdup("/var/lib/cassandra-prober/state.json");
     conf->interval_ms = 500;
     conf->timeout_ms = 1000;
@@ -206,7 +212,8 @@ static struct conf *conf_default(void)
     conf->readiness.settle_ms = 5000;
     conf->readiness.rehab_ms = 60000;
     if (!conf_login_default(&conf->local) || !conf_login_default(&conf->peers) ||
-        !conf->local_source || !conf->region_name || !conf->segment_path || !conf->state_path)
+        !conf->local_source || !conf->region_name || !conf->segment_path || !conf->control_socket ||
+        !conf->state_path)
         return conf_free(conf);
     return conf;
 }
@@ -277,6 +284,7 @@ struct conf *conf_free(struct conf *conf)
     free(conf->region_datacenters);
     conf_lists_free(conf);
     free(conf->segment_path);
+    free(conf->control_socket);
     free(conf->state_path);
     free(conf);
     return NULL;

@@ -59,6 +59,7 @@ struct conf {
     size_t n_regions;
 
     char *segment_path;
+    char *control_socket;
     char *state_path;
 };
 

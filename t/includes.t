@@ -24,7 +24,7 @@ sub only {
 
 only('ngx_*.h', qr/^ngx_|^nginx/, qr{^ngx_prober_module/});
 only('curl', qr/^curl\//, qr{^collector/sources/});
-only('jansson', qr/^jansson/, qr{^collector/(sources/(jolokia|peer_view|json_answer|region_answer)\.[ch]|control/\w+\.c)$});
+only('jansson', qr/^jansson/, qr{^collector/(sources/(jolokia|peer_view|json_answer|region_answer)\.[ch]|control/\w+\.[ch])$});
 only('libconfig', qr/^libconfig/, qr{^collector/conf(_\w+)?\.[ch]$});
 only('systemd', qr/^systemd\//,
     qr{^collector/(main\.c|collector\.[ch]|region_watch\.[ch]|reload_seeds\.[ch]|journal\.c|sources/(poller|http|probe|source|jrmp|jmx_session)\w*\.[ch]|control/.*)$});

@@ -1,0 +1,259 @@
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-id128.h>
+#include <time.h>
+
+#include "control/requests.h"
+#include "control/socket.h"
+#include "journal.h"
+#include "log.h"
+#include "model/drains.h"
+#include "operator_state.h"
+
+/* How often what is to be remembered is compared with the state file. */
+#define SAVE_MS 10000
+
+/* Names this program among those that ask who this machine is. */
+#define APPLICATION SD_ID128_MAKE(8a, 0e, 3b, 5d, 2f, 61, 4c, 7e, 9d, 10, 55, c4, 21, 7b, 90, e3)
+
+struct control {
+    const struct conf *conf;
+    struct cluster *cluster;
+    struct operator_state *state;
+    struct control_socket *socket;
+    sd_event_source *drain_ends;
+    control_changed changed;
+    void *userdata;
+    struct poller_local known; /* who the local node is */
+    char host[HOST_ID_LEN];    /* while that is not known */
+    int64_t save_due_ms;       /* CLOCK_MONOTONIC */
+};
+
+/* A request whose change waits for the disk. */
+struct asked {
+    struct control_request *request;
+    char what[VALUES_KEY_LEN + 32]; /* "PUT drain/10.0.0.1", for the journal */
+};
+
+static int64_t clock_ms(clockid_t clock)
+{
+    struct timespec ts;
+
+    clock_gettime(clock, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+const char *control_host(const struct control *control)
+{
+    return control->known.host_id[0] ? control->known.host_id : control->host;
+}
+
+static void on_state_changed(void *userdata)
+{
+    struct control *control = userdata;
+
+    control->changed(control->userdata);
+}
+
+static const struct cluster *on_hints(const struct poller_local **ret_local, void *userdata)
+{
+    struct control *control = userdata;
+
+    *ret_local = &control->known;
+    return control->cluster;
+}
+
+static void on_done(int result, void *userdata)
+{
+    struct asked *asked = userdata;
+    struct control_request *request = asked->request;
+    char line[256] = "";
+
+    if (result == 0) {
+        log_notice("%s by %s", asked->what, request->user);
+    } else {
+        snprintf(line, sizeof(line), "nothing has changed: cannot write the state file: %s",
+                 strerror(-result));
+        log_error("%s by %s refused: %s", asked->what, request->user, line);
+    }
+    control_reply(request, result == 0 ? 200 : 503, line, NULL);
+    free(asked);
+}
+
+static void ask(struct control *control, struct control_request *request,
+                struct request_change *change)
+{
+    struct asked *asked = calloc(1, sizeof(*asked));
+    int r = asked ? 0 : -ENOMEM;
+
+    change->change.user = request->user;
+    if (asked) {
+        asked->request = request;
+        snprintf(asked->what, sizeof(asked->what), "%s %s", request->method, change->key);
+        r = operator_state_change(control->state, &change->change, control_host(control), on_done,
+                                  asked);
+    }
+    if (r == 0)
+        return;
+    free(asked);
+    control_reply(request, r == -EINVAL ? 400 : 503,
+                  r == -EINVAL ? "this cannot be set to that" : strerror(-r), NULL);
+}
+
+static void on_request(struct control_request *request, void *userdata)
+{
+    struct control *control = userdata;
+    struct request_change change;
+    char line[REQUEST_LINE_LEN];
+    const char *allow;
+    unsigned status;
+
+    if (request->cross_site) {
+        log_warning("%s %s by %s refused: sent by the page of another site", request->method,
+                    request->path, request->user);
+        control_reply(request, 403, "sent by the page of another site", NULL);
+        return;
+    }
+    status =
+        request_read(control->cluster, control->conf->region_name, request->method, request->path,
+                     request->ttl, request->body, request->len, &change, line, &allow);
+    if (status == 0)
+        ask(control, request, &change);
+    else
+        control_reply(request, status, line, allow);
+    request_change_done(&change);
+}
+
+static int on_drain_ends(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    on_state_changed(userdata);
+    return 0;
+}
+
+static void identify(struct control *control)
+{
+    sd_id128_t id;
+
+    if (sd_id128_get_machine_app_specific(APPLICATION, &id) < 0)
+        id = APPLICATION;
+    snprintf(control->host, sizeof(control->host), SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(id));
+}
+
+static int open_socket(struct control *control, sd_event *event)
+{
+    const char *path = control->conf->control_socket;
+    int r = control_socket_new(event, path, on_request, control, &control->socket);
+
+    if (r == -EADDRINUSE)
+        log_error("%s: somebody else listens there", path);
+    else if (r < 0)
+        log_error("cannot listen on %s: %s", path, strerror(-r));
+    return r;
+}
+
+int control_new(sd_event *event, const struct conf *conf, struct cluster *cluster,
+                control_changed changed, void *userdata, struct poller_local *ret_local,
+                struct control **ret)
+{
+    struct control *control = calloc(1, sizeof(*control));
+    const struct operator_state_handlers handlers = {
+        .changed = on_state_changed, .hints = on_hints, .userdata = control};
+    int r;
+
+    if (!control)
+        return -ENOMEM;
+    control->conf = conf;
+    control->cluster = cluster;
+    control->changed = changed;
+    control->userdata = userdata;
+    identify(control);
+    r = operator_state_new(event, conf->state_path, &handlers, cluster, &control->known,
+                           &control->state);
+    if (conf->local_source[0] == '\0')
+        control->known = (struct poller_local){0};
+    if (r >= 0)
+        r = sd_event_add_time(event, &control->drain_ends, CLOCK_MONOTONIC, 0, 1000, on_drain_ends,
+                              control);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(control->drain_ends, SD_EVENT_OFF);
+    if (r >= 0)
+        r = open_socket(control, event);
+    if (r < 0) {
+        control_free(control);
+        return r;
+    }
+    *ret_local = control->known;
+    *ret = control;
+    return 0;
+}
+
+void control_configure(struct control *control, const struct conf *conf)
+{
+    if (strcmp(conf->control_socket, control->conf->control_socket) != 0 ||
+        strcmp(conf->state_path, control->conf->state_path) != 0)
+        log_warning("control.socket and state.path change with a restart only");
+    control->conf = conf;
+}
+
+const struct values *control_values(const struct control *control)
+{
+    return operator_state_values(control->state);
+}
+
+void control_remember(struct control *control, const struct poller_local *known)
+{
+    int64_t now = clock_ms(CLOCK_MONOTONIC);
+
+    if (memcmp(&control->known, known, sizeof(*known)) == 0 && now < control->save_due_ms)
+        return;
+    control->known = *known;
+    control->save_due_ms = now + SAVE_MS;
+    operator_state_save(control->state);
+}
+
+void control_remember_soon(struct control *control)
+{
+    control->save_due_ms = 0;
+}
+
+static void on_drain(const struct node *node, const struct drain *before, void *userdata)
+{
+    (void)userdata;
+    journal_drain(node, before);
+}
+
+void control_drain(struct control *control, int64_t now_ms)
+{
+    int64_t ends_ms = drains_apply(control->cluster, control_values(control),
+                                   clock_ms(CLOCK_REALTIME), now_ms, on_drain, NULL);
+
+    if (ends_ms == INT64_MAX) {
+        sd_event_source_set_enabled(control->drain_ends, SD_EVENT_OFF);
+        return;
+    }
+    sd_event_source_set_time_relative(control->drain_ends, (uint64_t)ends_ms * 1000);
+    sd_event_source_set_enabled(control->drain_ends, SD_EVENT_ONESHOT);
+}
+
+int control_merge(struct control *control, const char *body, size_t len, char why[DETAIL_LEN])
+{
+    return operator_state_merge(control->state, body, len, why);
+}
+
+struct control *control_free(struct control *control)
+{
+    if (!control)
+        return NULL;
+    /* What waits is answered while there is a socket to answer on. */
+    operator_state_free(control->state);
+    control_socket_free(control->socket);
+    sd_event_source_disable_unref(control->drain_ends);
+    free(control);
+    return NULL;
+}

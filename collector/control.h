@@ -1,0 +1,52 @@
+/*
+ * The write half: the control socket, what it sets, and the state file that holds it.
+ */
+#ifndef CONTROL_H
+#define CONTROL_H
+
+#include <systemd/sd-event.h>
+
+#include "conf.h"
+#include "model/values.h"
+#include "sources/poller.h"
+
+struct control;
+
+/* The values in force are others now: judge and publish. Requests are answered after it returns. */
+typedef void (*control_changed)(void *userdata);
+
+/*
+ * Reads the state file: recalls the nodes and, unless there is no local source, *ret_local; opens
+ * the control socket. `conf` must stay until control_configure() or _free(). Errors are logged; one
+ * of the socket's is an error, one of the state file's is not.
+ */
+int control_new(sd_event *event, const struct conf *conf, struct cluster *cluster,
+                control_changed changed, void *userdata, struct poller_local *ret_local,
+                struct control **ret);
+
+/* Another configuration. The socket and the state file stay where they are. */
+void control_configure(struct control *control, const struct conf *conf);
+
+/* Those in force. Borrowed until the loop goes on. */
+const struct values *control_values(const struct control *control);
+
+/* Who makes a version: the local node's host id, or while that is not known, this host's. */
+const char *control_host(const struct control *control);
+
+/* Who the local node is; saves what is to be remembered when that is another one, and from time to
+ * time. */
+void control_remember(struct control *control, const struct poller_local *known);
+
+/* The same soon, as the membership has changed. */
+void control_remember_soon(struct control *control);
+
+/* Brings the drains up to the values and the time; tells the journal. Judge afterwards. */
+void control_drain(struct control *control, int64_t now_ms);
+
+/* What GET /state of another host said. 1: something new is in force; 0: nothing; a negative errno:
+ * `why`. */
+int control_merge(struct control *control, const char *body, size_t len, char why[DETAIL_LEN]);
+
+struct control *control_free(struct control *control); /* accepts NULL; returns NULL */
+
+#endif
