@@ -10,7 +10,8 @@ package Prober::Fleet;
 #   $fleet->answer($ip, $body, $query);                          # the same as Prober::Http has it
 #   $fleet->stop;
 #
-# Options are those of t/lib/fleet; an option without a value is given as option => undef.
+# Options are those of t/lib/fleet; an option without a value is given as option => undef. And within: a command before
+# it, such as nsenter.
 
 use strict;
 use warnings;
@@ -24,9 +25,10 @@ my $count = 0;
 sub start {
     my ($class, %option) = @_;
     my $name = 'fleet' . ($count++ || '');
+    my @within = @{ delete $option{within} || [] };
     my @options = map { my $value = $option{$_}; ("--$_", defined $value ? $value : ()) } sort keys %option;
     my $process = Prober::Test::start(
-        name => $name, answers => 1, command => [ Prober::Test::root() . '/t/lib/fleet', @options ]);
+        name => $name, answers => 1, command => [ @within, Prober::Test::root() . '/t/lib/fleet', @options ]);
     my $line = readline $process->{answers};
     die "the fleet did not start: " . $process->output unless defined $line;
     return bless { %{ decode_json($line) }, process => $process }, $class;
