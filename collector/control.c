@@ -145,16 +145,16 @@ static void identify(struct control *control)
     snprintf(control->host, sizeof(control->host), SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(id));
 }
 
-static int open_socket(struct control *control, sd_event *event)
+/* What is read does not depend on it. */
+static void open_socket(struct control *control, sd_event *event)
 {
     const char *path = control->conf->control_socket;
     int r = control_socket_new(event, path, on_request, control, &control->socket);
 
     if (r == -EADDRINUSE)
-        log_error("%s: somebody else listens there", path);
+        log_error("%s: somebody else listens there; nothing can be set", path);
     else if (r < 0)
-        log_error("cannot listen on %s: %s", path, strerror(-r));
-    return r;
+        log_error("cannot listen on %s: %s; nothing can be set", path, strerror(-r));
 }
 
 int control_new(sd_event *event, const struct conf *conf, struct cluster *cluster,
@@ -182,12 +182,11 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
                               control);
     if (r >= 0)
         r = sd_event_source_set_enabled(control->drain_ends, SD_EVENT_OFF);
-    if (r >= 0)
-        r = open_socket(control, event);
     if (r < 0) {
         control_free(control);
         return r;
     }
+    open_socket(control, event);
     *ret_local = control->known;
     *ret = control;
     return 0;

@@ -17,8 +17,8 @@ typedef void (*control_changed)(void *userdata);
 
 /*
  * Reads the state file: recalls the nodes and, unless there is no local source, *ret_local; opens
- * the control socket. `conf` must stay until control_configure() or _free(). Errors are logged; one
- * of the socket's is an error, one of the state file's is not.
+ * the control socket. `conf` must stay until control_configure() or _free(). What is wrong with
+ * either is logged, and no error.
  */
 int control_new(sd_event *event, const struct conf *conf, struct cluster *cluster,
                 control_changed changed, void *userdata, struct poller_local *ret_local,

@@ -1,0 +1,157 @@
+#!/usr/bin/perl
+# The write half of the contract, as a client sees it through nginx as it is packaged: what can be set, by whom, what is
+# refused, and what becomes of it.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Prober::Test;
+use Prober::Collector;
+use Prober::Fleet;
+
+my $fleet = Prober::Fleet->start(layout => 'dc1:r1=2,r2=1;dc2:r1=2', convict => 1, boot => 1);
+my @ip = @{ $fleet->{nodes} };
+my $dir = tempdir();
+my $conf = fleet_conf($fleet, qq(poll: { interval = "200ms"; timeout = "500ms"; view_ttl = "700ms"; };
+readiness: { settle = "500ms"; rehab = "0"; };
+control: { socket = "$dir/control.sock"; };
+state: { path = "$dir/state.json"; };
+region: { name = "eu"; };));
+my $collector = Prober::Collector->start($conf);
+spew("$dir/users", "ops:{PLAIN}secret\n");
+
+# The packaged site, with users.
+my $site = slurp(root() . '/packaging/nginx/prober.conf');
+$site =~ s/^\s*listen.*\n//mg;
+$site =~ s/server \{/server { listen 127.0.0.1:%%PORT%%;/;
+$site =~ s/deny all;\n(\s*)# allow all;\n\s*# (auth_basic .*)\n\s*# (auth_basic_user_file) .*;/$2\n$1$3 $dir\/users;/ or die 'no users in the packaged site';
+$site =~ s{/run/cassandra-prober/control.sock}{$dir/control.sock};
+my $nginx = nginx("%%GLOBALS%%\nhttp { %%HTTP%%\nprober_segment %%DIR%%/segment;\n$site}\n");
+$collector->wait_ready;
+
+my @ops = ('Authorization: Basic b3BzOnNlY3JldA==');
+sub get { http($nginx->port, "GET $_[0]") }
+sub ask { my ($line, $body, @header) = @_; http($nginx->port, $line, header => [ @header ? @header : @ops ], body => $body) }
+
+# Automatic until somebody says something else, and automatic again.
+my %automatic = map { $_ => get($_)->{body} } qw(/readylocaldcs /localseeds /dcs /region-ips /reaper-ips /reaper-ready);
+is($automatic{'/readylocaldcs'}, "true\n", '/readylocaldcs: automatic');
+is($automatic{'/region-ips'}, "[]\n", '/region-ips: nobody has said anything');
+is($automatic{'/reaper-ready'}, "false\n", '/reaper-ready');
+my @settable = (
+    [ '/readylocaldcs', 'false', "false\n", '/region-ready' ],
+    [ '/localseeds', qq(["$ip[4]", "$ip[0]"]), qq(["$ip[4]","$ip[0]"]\n), '/seeds' ],
+    [ '/dcs', '[ {"name":"dc1","replicas":5} ]', qq([{"name":"dc1","replicas":5}]\n) ],
+    [ '/region-ips', '["192.0.2.1","2001:DB8::1"]', qq(["192.0.2.1","2001:db8::1"]\n) ],
+    [ '/reaper-ips', '["192.0.2.9"]', qq(["192.0.2.9"]\n) ],
+    [ '/reaper-ready', " T\r\n", "true\n" ],
+);
+for my $case (@settable) {
+    my ($path, $body, $shown, $alias) = @$case;
+    my $answer = ask("PUT $path", $body);
+    is("$answer->{status}:$answer->{body}", '200:', "PUT $path: an empty 200");
+    is(get($path)->{body}, $shown, "$path: is that, at once");
+    is(get($alias)->{body}, $shown, "and its alias $alias") if $alias;
+}
+like(get('/state')->{body}, qr{"key":"region/eu/dcs".*"user":"ops"}, '/state: by whom');
+$collector->stop('KILL');
+$collector = Prober::Collector->start($conf);
+$collector->wait_ready;
+wait_for(sub { get('/ping')->{status} == 200 }, 'the new collector');
+is(get($_->[0])->{body}, $_->[2], "$_->[0]: outlives the collector") for @settable;
+for my $case (@settable) {
+    my $answer = ask("DELETE $case->[0]");
+    is("$answer->{status}:$answer->{body}", '200:', "DELETE $case->[0]: an empty 200");
+    is(get($case->[0])->{body}, $automatic{ $case->[0] }, "$case->[0]: automatic again");
+}
+for my $word (qw(true 1 t T TRUE True)) {
+    is(ask('PUT /reaper-ready', $word)->{status}, 200, "$word is a boolean");
+    is(get('/reaper-ready')->{body}, "true\n", 'true');
+    is(ask('PUT /reaper-ready', $word =~ tr/tT1/fF0/r =~ s/rue/alse/r =~ s/RUE/ALSE/r)->{status}, 200, 'and its contrary');
+    is(get('/reaper-ready')->{body}, "false\n", 'false');
+}
+
+# What is refused changes nothing, and says why in one line.
+my @bad = (
+    [ 'PUT /readylocaldcs', 'yes', 400, qr/boolean/ ], [ 'PUT /readylocaldcs', '', 400, qr/boolean/ ],
+    [ 'PUT /localseeds', '["10.0.0.1"', 400, qr/JSON/ ], [ 'PUT /localseeds', '{"a":1}', 400, qr/array/ ],
+    [ 'PUT /localseeds', '["host"]', 400, qr/item 1/ ], [ 'PUT /localseeds', '[]', 400, qr/no seeds/ ],
+    [ 'PUT /localseeds', '["10.0.0.1","::ffff:10.0.0.1"]', 400, qr/twice/ ], [ 'PUT /seeds', '[1]', 400, qr/item 1/ ],
+    [ 'PUT /dcs', '[{"name":"dc1"}]', 400, qr/item 1/ ], [ 'PUT /dcs', '[{"name":"dc1","replicas":-1}]', 400, qr/item 1/ ],
+    [ 'PUT /dcs', '[{"name":"dc1","replicas":1,"x":1}]', 400, qr/item 1/ ], [ 'PUT /dcs', '1', 400, qr/array/ ],
+    [ 'PUT /reaper-ips', "[\"10.0.0.1\"]\0", 400, qr/JSON/ ], [ 'PUT /nodes', 'x', 405, qr/set/ ],
+    [ 'POST /localseeds', '[]', 405, qr/method/ ], [ 'PATCH /dcs', '[]', 405, qr/method/ ], [ 'DELETE /ping', undef, 405, qr/set/ ],
+    [ 'PUT /drain/192.0.2.1', '', 404, qr/no node/ ], [ 'PUT /drain/x', '', 404, qr/address/ ],
+    [ "PUT /drain/$ip[0]?ttl=soon", '', 400, qr/ttl/ ], [ "PUT /drain/$ip[0]?ttl=0", '', 400, qr/ttl/ ],
+    [ 'PUT /localseeds', 'x' x 1_100_000, 413, qr/./ ],
+);
+for my $case (@bad) {
+    my ($line, $body, $status, $says) = @$case;
+    my $answer = ask($line, $body);
+    my $what = $line . ' ' . substr($body // '', 0, 30) =~ s/[^ -~]/?/gr;
+    is($answer->{status}, $status, "$what: $status");
+    like($answer->{body}, $says, 'says why');
+    is(($answer->{body} =~ tr/\n//), 1, 'in one line') if $status != 413;
+    ok($answer->{header}{allow}, 'and what is allowed') if $status == 405;
+}
+is(get($_)->{body}, $automatic{$_}, "$_: as it was") for qw(/readylocaldcs /localseeds /dcs /reaper-ips);
+
+# Who may not.
+is(ask('PUT /dcs', '[]', 'X: y')->{status}, 401, 'without a password');
+is(ask('PUT /dcs', '[]', 'Authorization: Basic b3BzOndyb25n')->{status}, 401, 'with a wrong one');
+for my $header ('Origin: http://evil.example', 'Sec-Fetch-Site: cross-site', 'Sec-Fetch-Site: same-site', 'Origin: null') {
+    is(ask('PUT /dcs', '[]', @ops, $header)->{status}, 403, "$header: the page of another site");
+}
+is(ask('PUT /dcs', '[]', @ops, 'Origin: http://localhost', 'Sec-Fetch-Site: same-origin')->{status}, 200, 'the own one');
+is(ask('DELETE /dcs')->{status}, 200, 'and back');
+is(http("$dir/control.sock", 'PUT /dcs', body => '[]')->{status}, 200, 'who may open the socket needs no nginx');
+like(get('/state')->{body}, qr/"user":"uid $>"/, 'and has a name all the same');
+is((stat "$dir/control.sock")[2] & 07777, 0660, 'which its group may');
+
+# A drain: the node leaves the load balancer while it serves, and comes back by itself.
+sub becomes {
+    my ($ip, $status, $what) = @_;
+    my $is;
+    eval { wait_for(sub { ($is = get("/healthz/$ip")->{status}) == $status }, $what, 8) };
+    is($is, $status, $what);
+}
+is(ask("PUT /drain/$ip[1]?ttl=2s")->{status}, 200, 'PUT /drain');
+is(get("/healthz/$ip[1]")->{status}, 404, 'not ready, at once');
+my $node = get_json($nginx->port, "/nodes/$ip[1]");
+like("@{$node->{reasons}}", qr/drained by ops until /, 'says why') or diag(explain($node));
+is(get("/healthz/$ip[0]")->{status}, 200, 'no other');
+becomes($ip[1], 200, 'the drain has ended by itself');
+is(ask("PUT /drain/$ip[1]")->{status}, 200, 'one without an end');
+$collector->stop('KILL');
+$collector = Prober::Collector->start($conf);
+$collector->wait_ready;
+becomes($ip[1], 404, 'outlives the collector');
+is(ask("DELETE /drain/$ip[1]")->{status}, 200, 'DELETE /drain');
+is(get("/healthz/$ip[1]")->{status}, 200, 'ready, at once');
+
+# Full disks: nothing is set, everything else goes on, and comes back by itself.
+mkdir "$dir/state.json.new" or die $!;
+my $refused = ask('PUT /reaper-ready', 'true');
+is($refused->{status}, 503, 'a disk that cannot be written');
+like($refused->{body}, qr/^nothing has changed: cannot write the state file: /, 'says so');
+is(get('/reaper-ready')->{body}, "false\n", 'nothing is set');
+is(get('/ping')->{status}, 200, 'all else goes on');
+rmdir "$dir/state.json.new";
+is(ask('PUT /reaper-ready', 'true')->{status}, 200, 'it is back');
+is(get('/reaper-ready')->{body}, "true\n", 'and set');
+
+# A state file that is wrong: the generation before it, and a person is told.
+ask('PUT /reaper-ready', 'true');
+$collector->stop;
+spew("$dir/state.json", '{"format":1,"values":[');
+$collector = Prober::Collector->start($conf);
+$collector->wait_ready;
+like($collector->log, qr/cannot read .*state\.json: .*; starting with the generation before it/, 'a broken state file is told');
+wait_for(sub { get('/ping')->{status} == 200 }, 'the new collector');
+is(get('/reaper-ready')->{body}, "true\n", 'what it held is there');
+ok(-e "$dir/state.json.bad", 'and the broken one too');
+$collector->stop;
+is($?, 0, 'ended well');
+ok(!-e "$dir/control.sock", 'the socket is gone');
+done();
