@@ -261,7 +261,8 @@ static void publish_cluster(struct batch *batch)
     put(batch, "/dcs", 200, 0, json);
     render_local_dcs(fresh(batch), batch->context);
     put(batch, "/dcs?local", 200, 0, json);
-    publish_plan(batch);
+    if (!batch->turned_only)
+        publish_plan(batch);
 }
 
 static void touch_cluster(struct batch *batch)
