@@ -186,18 +186,6 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
     return r;
 }
 
-/* Brings what hangs on the values up to them. */
-static void judge_values(struct collector *collector, int64_t at_ms)
-{
-    struct cluster *cluster = collector->cluster;
-
-    control_drain(collector->control, at_ms);
-    if (follow_values(&collector->values, control_values(collector->control), cluster))
-        cluster->dirty = true;
-    /* Values are of a cluster: who does not know which one it is in asks nobody. */
-    poller_set_values(collector->poller, cluster->name[0] ? collector->values.digest : 0);
-}
-
 /* Judges what is known and publishes what changed. */
 static void judge(struct collector *collector, bool round)
 {
@@ -206,7 +194,9 @@ static void judge(struct collector *collector, bool round)
     int64_t began_us = now_us(), at_ms = now_ms(CLOCK_BOOTTIME), took_us;
     size_t n;
 
-    judge_values(collector, at_ms);
+    control_drain(collector->control, at_ms);
+    follow_values(&collector->values, control_values(collector->control), cluster);
+    poller_set_values(collector->poller, collector->values.asks);
     cluster_evaluate(cluster, round, at_ms, &decisions, &n);
     follow_wishes(collector);
     journal_decisions(decisions, n);

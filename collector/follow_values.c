@@ -6,6 +6,7 @@
 
 #include "control/values_json.h"
 #include "log.h"
+#include "sources/http.h"
 
 /* Of values that change at once so many are told one by one, and so much of each. */
 #define VALUES_TOLD 50
@@ -71,19 +72,19 @@ static void tell_changes(const struct followed_values *followed, const struct va
         log_notice("%zu values changed at once, of which %d were told", changes, VALUES_TOLD);
 }
 
-bool follow_values(struct followed_values *followed, const struct values *values,
-                   const struct cluster *cluster)
+void follow_values(struct followed_values *followed, const struct values *values,
+                   struct cluster *cluster)
 {
     uint64_t digest = values_digest(values);
     struct values told;
     char *state;
 
     if (digest == followed->digest && strcmp(followed->cluster, cluster->name) == 0)
-        return false;
+        return;
     state = values_json_document(values, cluster->name);
     if (!state || values_copy(values, &told) < 0) {
         free(state);
-        return false;
+        return;
     }
     /* At the start nothing is news. */
     if (followed->state && digest != followed->digest)
@@ -93,8 +94,33 @@ bool follow_values(struct followed_values *followed, const struct values *values
     followed->state = state;
     followed->told = told;
     followed->digest = digest;
+    followed->asks = cluster->name[0] ? digest : 0;
     memcpy(followed->cluster, cluster->name, sizeof(followed->cluster));
-    return true;
+    cluster->dirty = true;
+}
+
+bool take_values(struct control *control, const struct prober_addr *host,
+                 const struct http_answer *answer, bool again)
+{
+    char why[DETAIL_LEN] = "", text[PROBER_ADDR_STRLEN];
+    int r = 0;
+
+    prober_addr_format(host, text);
+    if (answer->result == POLL_OK)
+        r = control_merge(control, answer->body ? answer->body : "", answer->len, why);
+    if (answer->result == POLL_OK && r >= 0) {
+        if (why[0])
+            log_info("values of %s: %s", text, why);
+        return true;
+    }
+    if (again)
+        return false;
+    if (answer->result == POLL_OK)
+        log_warning("cannot use the values of %s: %s", text, why[0] ? why : strerror(-r));
+    else
+        log_warning("cannot get the values of %s: %s%s%s", text, poll_result_word(answer->result),
+                    answer->detail[0] ? ": " : "", answer->detail);
+    return false;
 }
 
 void followed_values_free(struct followed_values *followed)
