@@ -57,6 +57,7 @@ sub configure {
     my ($self, $conf) = @_;
     my %replace = (DIR => Prober::Test::tempdir(), NAME => $self->{name}, %{ $self->{replace} });
     $conf .= qq(state: { path = "%%DIR%%/%%NAME%%.state"; };\n) if $conf !~ /^\s*state\b/m;
+    $conf .= qq(control: { socket = "%%DIR%%/%%NAME%%.control"; };\n) if $conf !~ /^\s*control\b/m;
     $conf =~ s/%%(\w+)%%/$replace{$1} \/\/ die "no $1 for the configuration"/ge;
     Prober::Test::spew($self->{conf}, $conf);
 }
