@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "control.h"
+#include "follow_values.h"
 #include "journal.h"
 #include "log.h"
 #include "measure.h"
@@ -39,7 +40,8 @@ struct collector {
     bool waking;           /* overslept: waits for a pass of polls */
     struct poller_target *targets;
     size_t n_targets;
-    struct control *control;   /* the write half */
+    struct control *control; /* the write half */
+    struct followed_values values;
     struct poller_local known; /* who the local node is */
     struct journal journal;
     int64_t wall_offset_ms;
@@ -154,6 +156,9 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
                    collector->conf->n_datacenters},
         .region_name = collector->conf->region_name,
         .regions = region_watch_regions(collector->regions),
+        .values = control_values(collector->control),
+        .state = collector->values.state,
+        .state_digest = collector->values.digest,
     };
     int before = collector->publisher.last_error, r;
 
@@ -190,12 +195,14 @@ static void judge(struct collector *collector, bool round)
     size_t n;
 
     control_drain(collector->control, at_ms);
+    follow_values(&collector->values, control_values(collector->control), cluster);
+    poller_set_values(collector->poller, collector->values.asks);
     cluster_evaluate(cluster, round, at_ms, &decisions, &n);
     follow_wishes(collector);
     journal_decisions(decisions, n);
     journal_observers(&collector->journal, cluster);
     seeds_choose(cluster);
-    if (region_watch_judge(collector->regions, cluster, at_ms))
+    if (region_watch_judge(collector->regions, cluster, control_values(collector->control), at_ms))
         cluster->dirty = true;
     publish(collector, round, at_ms);
     follow_membership(collector);
@@ -310,6 +317,14 @@ static void on_round(void *userdata)
     feed_watchdog(collector);
 }
 
+static bool on_state(const struct prober_addr *host, const struct http_answer *answer, bool again,
+                     void *userdata)
+{
+    struct collector *collector = userdata;
+
+    return take_values(collector->control, host, answer, again);
+}
+
 static int start_polling(struct collector *collector, const struct conf *conf, struct poller **ret)
 {
     /* Who polls every node itself does so as it polls its own, unless told otherwise. */
@@ -331,7 +346,7 @@ static int start_polling(struct collector *collector, const struct conf *conf, s
         .local = &collector->known,
     };
     const struct poller_handlers handlers = {
-        .done = on_done, .round = on_round, .userdata = collector};
+        .done = on_done, .round = on_round, .state = on_state, .userdata = collector};
 
     return poller_new(collector->event, &settings, &handlers, ret);
 }
@@ -489,6 +504,7 @@ struct collector *collector_free(struct collector *collector)
     prober_segment_writer_close(collector->writer);
     free(collector->targets);
     journal_free(&collector->journal);
+    followed_values_free(&collector->values);
     conf_free(collector->conf);
     sd_event_unref(collector->event);
     free(collector);

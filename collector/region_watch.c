@@ -1,6 +1,7 @@
 #include "region_watch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -217,15 +218,28 @@ static void tell(const struct regions *regions)
         log_info("it is the turn of region %s", regions->next->name);
 }
 
-bool region_watch_judge(struct region_watch *watch, const struct cluster *cluster, int64_t at_ms)
+/* As /readylocaldcs says it. */
+static bool own_ready(const struct conf *conf, const struct cluster *cluster,
+                      const struct values *values)
 {
-    const struct region_settings own = {watch->conf->region_datacenters, watch->conf->datacenters,
-                                        watch->conf->n_datacenters};
+    const struct region_settings own = {conf->region_datacenters, conf->datacenters,
+                                        conf->n_datacenters};
+    const struct value *said;
+    char key[VALUES_KEY_LEN];
+
+    snprintf(key, sizeof(key), "region/%s/readylocaldcs", conf->region_name);
+    said = values_find(values, key);
+    return said ? strcmp(said->text, "true") == 0 : region_ready(cluster, &own);
+}
+
+bool region_watch_judge(struct region_watch *watch, const struct cluster *cluster,
+                        const struct values *values, int64_t at_ms)
+{
     bool changed;
 
     if (watch->regions.n == 0)
         return false;
-    changed = regions_judge(&watch->regions, region_ready(cluster, &own), at_ms);
+    changed = regions_judge(&watch->regions, own_ready(watch->conf, cluster, values), at_ms);
     if (changed)
         tell(&watch->regions);
     if (watch->regions.unsaved)

@@ -9,6 +9,7 @@
 
 #include "conf.h"
 #include "model/regions.h"
+#include "model/values.h"
 
 struct region_watch;
 
@@ -23,9 +24,10 @@ int region_watch_new(sd_event *event, const struct conf *conf, region_watch_chan
  * asked until the next one. */
 int region_watch_configure(struct region_watch *watch, const struct conf *conf);
 
-/* Judges and, when something of it is to be kept, writes that. True when the turn or a state
- * changed. */
-bool region_watch_judge(struct region_watch *watch, const struct cluster *cluster, int64_t now_ms);
+/* Judges and, when something of it is to be kept, writes that. `values`: operators may have said
+ * that this region is ready, or not. True when the turn or a state changed. */
+bool region_watch_judge(struct region_watch *watch, const struct cluster *cluster,
+                        const struct values *values, int64_t now_ms);
 
 const struct regions *region_watch_regions(const struct region_watch *watch);
 

@@ -8,6 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Prober::Test;
 use Prober::Collector;
+use Prober::Faults;
 use Prober::Fleet;
 
 my $dir = tempdir();
@@ -37,7 +38,7 @@ CONF
 spew("$dir/password", "secret\n");
 
 sub conf_of {
-    my ($name, $password) = @_;
+    my ($name, $password, $more) = @_;
     $password //= "$dir/password";
     my $f = $fleet{$name};
     return <<"CONF";
@@ -49,7 +50,7 @@ poll: { interval = "100ms"; timeout = "1s"; view_ttl = "1s"; };
 readiness: { settle = "100ms"; rehab = "0"; };
 region: { name = "$name"; datacenters = [ "$dc{$name}" ]; };
 datacenters = ( { name = "$dc{$name}"; size = 3; racks = [ "r1", "r2", "r3" ]; } );
-regions = ( @{[ join ', ', map { qq({ name = "$_"; url = "http://127.0.0.1:$door{$_}/p/"; user = "other"; password_file = "$password"; }) } sort keys %dc ]} );
+regions = ( @{[ join ', ', map { qq({ name = "$_"; url = "http://127.0.0.1:$door{$_}/p/"; user = "other"; password_file = "$password"; }) } sort keys %dc ]}@{[ $more // '' ]} );
 CONF
 }
 
@@ -137,6 +138,50 @@ $collector{eu}->signal('HUP');
 until_ok(sub { (region('eu', 'ap')->{poll}{result} // '') eq 'auth' }, 'a wrong password has its reason');
 is(region('eu', 'ap')->{poll}{http_status}, 401, 'and status');
 is(join(' ', sort @{ region('eu', 'ap')->{seeds} }), "@ap", 'a reload forgets nothing');
+
+# What is no prober, or half of one, has its reason and does no harm.
+my $faults = Prober::Faults->start;
+my $strange = nginx(<<'CONF');
+%%GLOBALS%%
+http { %%HTTP%%
+    server {
+        listen 127.0.0.1:%%PORT%%;
+        add_header X-Prober-Age-Ms 5;
+        location /ageless/ { add_header X-Other 1; return 200 "true"; }
+        location /old/ { add_header X-Prober-Age-Ms 99999; return 200 "true"; }
+        location = /seedless/readylocaldcs { return 200 "true"; }
+        location = /seedless/localseeds { return 200 "<html>"; }
+        location = /seedless/dcs { return 200 '[{"name":"dc9","replicas":7}]'; }
+        location /word/ { return 200 "yes"; }
+        location /missing/ { return 404; }
+    }
+}
+CONF
+my %reply = (
+    ageless  => [ 'unreachable', 'bad_shape', '/readylocaldcs', qr/no X-Prober-Age-Ms/ ],
+    old      => [ 'unreachable', 'bad_json',  '/localseeds',    qr/./ ],
+    seedless => [ 'ready',       'bad_json',  '/localseeds',    qr/./ ],
+    word     => [ 'unreachable', 'bad_shape', '/readylocaldcs', qr/neither true nor false/ ],
+    missing  => [ 'unreachable', 'http',      '/readylocaldcs', qr/^$/ ],
+    enormous => [ 'unreachable', 'too_large', '/readylocaldcs', qr/^$/ ],
+    refused  => [ 'unreachable', 'refused',   '/readylocaldcs', qr/^$/ ],
+);
+my %url = map { $_ => 'http://127.0.0.1:' . $strange->port . "/$_" } keys %reply;
+$url{enormous} = "http://127.0.0.1:$faults->{port}/enormous";
+$url{refused} = 'http://127.0.0.1:' . free_port();
+$collector{eu}->configure(conf_of('eu', undef, join '', map { qq(, { name = "$_"; url = "$url{$_}"; }) } sort keys %reply));
+$collector{eu}->signal('HUP');
+for my $name (sort keys %reply) {
+    my ($state, $result, $path, $detail) = @{ $reply{$name} };
+    until_ok(sub { (region('eu', $name)->{poll}{result} // '') eq $result }, "$name: $result");
+    my $region = region('eu', $name);
+    is($region->{poll}{path}, $path, "$name: of which document");
+    like($region->{poll}{detail} // '', $detail, "$name: the reason") or diag(explain($region));
+    until_ok(sub { region('eu', $name)->{state} eq $state }, "$name: $state");
+    is_deeply($region->{seeds}, [], "$name: no seeds");
+}
+is_deeply(region('eu', 'seedless')->{dcs}, [ { name => 'dc9', replicas => 7 } ], 'what is good of it counts');
+until_ok(sub { (region('eu', 'ap')->{state} // '') eq 'ready' }, 'ap is ready among them');
 
 # The plan follows the turn.
 my ($dc) = grep { $_->{name} eq 'dc2' } @{ get('eu', '/plan')->{dcs} };

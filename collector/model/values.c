@@ -5,8 +5,7 @@
 #include <string.h>
 
 #define FORGOTTEN_MS (24LL * 60 * 60 * 1000) /* after its end */
-#define COUNTER_MAX  ((uint64_t)1 << 53) /* no host lives to count that far: a larger one is a lie \
-                                          */
+#define NUMBER_MAX   (1LL << 53)             /* no host lives to count, or to wait, that far */
 
 static const char *const region_keys[] = {
     "readylocaldcs", "localseeds", "dcs", "region-ips", "reaper-ips", "reaper-ready",
@@ -43,9 +42,9 @@ static bool is_key(const char *key)
 static bool is_value(const struct value *value)
 {
     return is_key(value->key) && (!value->text || strlen(value->text) <= VALUES_TEXT_MAX) &&
-           value->counter > 0 && value->counter < COUNTER_MAX && value->host[0] &&
-           value->ttl_ms >= 0 && value->until_ms >= 0 &&
-           (value->ttl_ms > 0) == (value->until_ms > 0);
+           value->counter > 0 && value->counter < NUMBER_MAX && value->host[0] &&
+           value->ttl_ms >= 0 && value->ttl_ms < NUMBER_MAX && value->until_ms >= 0 &&
+           value->until_ms < NUMBER_MAX && (value->ttl_ms > 0) == (value->until_ms > 0);
 }
 
 int64_t value_ends_in(const struct value *value, int64_t wall_ms)
@@ -120,12 +119,21 @@ static int reserve(struct values *values)
     return 0;
 }
 
+static size_t length(const struct value *value)
+{
+    return value && value->text ? strlen(value->text) : 0;
+}
+
 /* Puts a copy of the version in the place of its key. */
 static int put(struct values *values, const struct value *value)
 {
     struct value *held = lookup(values, value->key), copy = *value;
+    size_t bytes = values->bytes - length(held) + length(value);
     size_t at;
 
+    if ((!held && values->n >= VALUES_MAX) ||
+        (bytes > VALUES_TOTAL_MAX && length(value) > length(held)))
+        return -ENOSPC;
     copy.text = value->text ? strdup(value->text) : NULL;
     if (value->text && !copy.text)
         return -ENOMEM;
@@ -143,6 +151,7 @@ static int put(struct values *values, const struct value *value)
     }
     free(held->text);
     *held = copy;
+    values->bytes = bytes;
     if (values->counter < value->counter)
         values->counter = value->counter;
     return 0;
@@ -190,8 +199,6 @@ int values_change(struct values *values, const struct value_change *change, cons
         strncpy(value.user, change->user, sizeof(value.user) - 1);
     if (!is_value(&value))
         return -EINVAL;
-    if (!lookup(values, value.key) && values->n >= VALUES_MAX)
-        return -ENOSPC;
     return put(values, &value);
 }
 
@@ -207,8 +214,6 @@ int values_merge(struct values *values, const struct value *value, int64_t wall_
     held = lookup(values, value->key);
     if (held && compare_versions(value, held) <= 0)
         return 0;
-    if (!held && values->n >= VALUES_MAX)
-        return -ENOSPC;
     r = put(values, value);
     return r < 0 ? r : 1;
 }
@@ -225,10 +230,12 @@ bool values_expire(struct values *values, int64_t wall_ms)
     size_t kept = 0, n = values->n;
 
     for (size_t i = 0; i < n; i++) {
-        if (is_forgotten(&values->items[i], wall_ms))
+        if (is_forgotten(&values->items[i], wall_ms)) {
+            values->bytes -= length(&values->items[i]);
             free(values->items[i].text);
-        else
+        } else {
             values->items[kept++] = values->items[i];
+        }
     }
     values->n = kept;
     return kept < n;

@@ -24,7 +24,9 @@
 #define VALUES_KEY_LEN  192
 #define VALUES_USER_LEN 64
 #define VALUES_TEXT_MAX ((size_t)1024 * 1024) /* bytes of one value */
-#define VALUES_MAX      16384                 /* keys; foreign ones beyond that are not taken */
+/* What is beyond these is not taken, so that GET /state stays an answer that others can read. */
+#define VALUES_MAX       8192                  /* keys */
+#define VALUES_TOTAL_MAX ((size_t)1536 * 1024) /* bytes of all values */
 
 /* Texts are owned by whoever owns the value. */
 struct value {
@@ -41,6 +43,7 @@ struct value {
 struct values {
     struct value *items; /* by key */
     size_t n, size;
+    size_t bytes;     /* of all texts */
     uint64_t counter; /* the highest heard of */
 };
 
@@ -57,14 +60,15 @@ void values_free(struct values *values);
 /* -ENOMEM leaves *ret empty. */
 int values_copy(const struct values *values, struct values *ret);
 
-/* Makes a version of `host`'s. 0; -EINVAL: no such key; -ENOMEM. */
+/* Makes a version of `host`'s. 0; -EINVAL: no such key; -ENOSPC: too many keys or bytes; -ENOMEM.
+ */
 int values_change(struct values *values, const struct value_change *change, const char *host,
                   int64_t wall_ms);
 
 /*
  * Takes a version from elsewhere when it is the newer one; copies it. 1: taken; 0: what is held
  * wins, or it ended more than a day ago; -EINVAL: not a value (key, text, end); -ENOSPC: too many
- * keys; -ENOMEM.
+ * keys or bytes; -ENOMEM.
  */
 int values_merge(struct values *values, const struct value *value, int64_t wall_ms);
 

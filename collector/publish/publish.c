@@ -161,8 +161,12 @@ static void publish_unknown(struct batch *batch)
     touch(batch, "/nodes/*", batch->observed_at_ms);
 }
 
-static bool knows_seeds(const struct cluster *cluster)
+static bool has_seeds(const struct render_context *context)
 {
+    const struct cluster *cluster = context->cluster;
+
+    if (render_says(context, "localseeds"))
+        return true;
     for (size_t i = 0; i < cluster->n_sorted; i++)
         if (cluster->sorted[i]->seed)
             return true;
@@ -175,14 +179,46 @@ static void publish_seeds(struct batch *batch)
 {
     static const char *const keys[] = {"/localseeds", "/seeds"};
 
-    render_local_seeds(fresh(batch), batch->context);
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (!knows_seeds(batch->context->cluster) &&
+        render_local_seeds(fresh(batch), batch->context);
+        if (!has_seeds(batch->context) &&
             prober_segment_writer_keep(batch->publisher->writer, keys[i], strlen(keys[i])))
             continue;
         put(batch, keys[i], 200, 0, json);
         touch(batch, keys[i], batch->observed_at_ms);
     }
+}
+
+/* What nobody but operators knows. */
+static void publish_said(struct batch *batch)
+{
+    static const struct {
+        const char *key, *otherwise;
+    } table[] = {{"/region-ips", "[]\n"}, {"/reaper-ips", "[]\n"}, {"/reaper-ready", "false\n"}};
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (!render_said(fresh(batch), batch->context, table[i].key + 1))
+            text_puts(&batch->publisher->text, table[i].otherwise);
+        put(batch, table[i].key, 200, 0, json);
+        touch(batch, table[i].key, batch->context->now_ms);
+    }
+}
+
+/* Before /view, which tells the others what is to be found here. */
+static void publish_state(struct batch *batch)
+{
+    const struct render_context *context = batch->context;
+    uint64_t *published = &batch->publisher->state_digest;
+
+    if (!context->state)
+        return;
+    if (batch->all || batch->round || *published != context->state_digest) {
+        text_puts(fresh(batch), context->state);
+        put(batch, "/state", 200, 0, json);
+        if (batch->error == 0)
+            *published = context->state_digest;
+    }
+    touch(batch, "/state", context->now_ms);
 }
 
 static void publish_plan(struct batch *batch)
@@ -225,7 +261,8 @@ static void publish_cluster(struct batch *batch)
     put(batch, "/dcs", 200, 0, json);
     render_local_dcs(fresh(batch), batch->context);
     put(batch, "/dcs?local", 200, 0, json);
-    publish_plan(batch);
+    if (!batch->turned_only)
+        publish_plan(batch);
 }
 
 static void touch_cluster(struct batch *batch)
@@ -234,7 +271,7 @@ static void touch_cluster(struct batch *batch)
                                        "/dcs",   "/dcs?local",     "/plan"};
     static const char *const seeds[] = {"/localseeds", "/seeds"};
 
-    for (size_t i = 0; i < 2 && knows_seeds(batch->context->cluster); i++)
+    for (size_t i = 0; i < 2 && has_seeds(batch->context); i++)
         touch(batch, seeds[i], batch->observed_at_ms);
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         touch(batch, keys[i], batch->observed_at_ms);
@@ -253,7 +290,7 @@ static void publish_local(struct batch *batch)
     if (batch->turned_only)
         return;
     text = fresh(batch);
-    status = render_view(text, cluster);
+    status = render_view(text, cluster, batch->publisher->state_digest);
     put(batch, "/view", status, PROBER_DOCUMENT_NO_CACHE, json);
     touch(batch, "/view", view_at_ms ? view_at_ms : batch->observed_at_ms);
 }
@@ -305,9 +342,12 @@ static void publish_documents(struct batch *batch)
 
     for (size_t i = 0; i < cluster->n_sorted; i++)
         publish_node(batch, cluster->sorted[i]);
+    publish_state(batch);
     publish_local(batch);
     if (batch->all || cluster->dirty)
         publish_cluster(batch);
+    if (batch->all || batch->round || cluster->dirty)
+        publish_said(batch);
     if (!batch->turned_only)
         touch_cluster(batch);
     if (batch->all || batch->round) {

@@ -13,6 +13,7 @@ struct publisher {
     struct text text;                     /* room that is used again */
     bool published;          /* a complete set of documents was published by this process */
     int64_t published_at_ms; /* the last publish without a failure began */
+    uint64_t state_digest;   /* of the values that /state has; 0 = there is none yet */
     uint64_t failures;
     int last_error; /* negative errno of the last failure; 0 = the last publish was whole */
 };

@@ -306,7 +306,7 @@ static const char *process_word(const struct node *local)
 }
 
 /* The format is told in sources/peer_view.h, where other hosts read it. */
-int render_view(struct text *text, const struct cluster *cluster)
+int render_view(struct text *text, const struct cluster *cluster, uint64_t values)
 {
     const struct node *local = cluster->local;
     const char *process = local ? process_word(local) : "";
@@ -320,6 +320,8 @@ int render_view(struct text *text, const struct cluster *cluster)
     add_string(text, "cluster", local->view ? local->view->cluster_name : cluster->name);
     add_string(text, "host_id", local->view ? local->view->host_id : local->gossip.host_id);
     add_string(text, "process", process);
+    if (values)
+        text_printf(text, ",\"values\":\"%016llx\"", (unsigned long long)values);
     if (up) {
         add_string(text, "mode", local->view->mode);
         add_trilean(text, "native_transport", local->view->native_transport);
@@ -345,11 +347,39 @@ int64_t render_view_time(const struct render_context *context)
     return strcmp(process_word(local), "up") == 0 ? local->observed_at_ms : local->reported_at_ms;
 }
 
+static const struct value *find_said(const struct render_context *context, const char *name)
+{
+    char key[VALUES_KEY_LEN];
+
+    if (!context->values || !context->region_name ||
+        snprintf(key, sizeof(key), "region/%s/%s", context->region_name, name) >= (int)sizeof(key))
+        return NULL;
+    return values_find(context->values, key);
+}
+
+bool render_says(const struct render_context *context, const char *name)
+{
+    return find_said(context, name);
+}
+
+bool render_said(struct text *text, const struct render_context *context, const char *name)
+{
+    const struct value *value = find_said(context, name);
+
+    if (!value)
+        return false;
+    text_puts(text, value->text);
+    text_add(text, "\n", 1);
+    return true;
+}
+
 void render_local_seeds(struct text *text, const struct render_context *context)
 {
     const struct cluster *cluster = context->cluster;
     bool first = true;
 
+    if (render_said(text, context, "localseeds"))
+        return;
     text_add(text, "[", 1);
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         const struct node *node = cluster->sorted[i];
@@ -367,6 +397,8 @@ void render_dcs(struct text *text, const struct render_context *context)
     struct region_dc *dcs = NULL;
     size_t n = 0;
 
+    if (render_said(text, context, "dcs"))
+        return;
     if (regions_dcs(context->regions, context->cluster, &dcs, &n) < 0) {
         text->failed = true;
         return;
@@ -381,6 +413,8 @@ void render_local_dcs(struct text *text, const struct render_context *context)
     struct region_dc *dcs = NULL;
     size_t n = 0, kept = 0;
 
+    if (render_said(text, context, "dcs"))
+        return;
     if (region_dcs(context->cluster, &dcs, &n) < 0) {
         text->failed = true;
         return;
@@ -395,5 +429,7 @@ void render_local_dcs(struct text *text, const struct render_context *context)
 
 void render_ready_local_dcs(struct text *text, const struct render_context *context)
 {
+    if (render_said(text, context, "readylocaldcs"))
+        return;
     text_puts(text, region_ready(context->cluster, &context->region) ? "true\n" : "false\n");
 }

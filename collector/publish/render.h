@@ -7,6 +7,7 @@
 
 #include "../model/cluster.h"
 #include "../model/regions.h"
+#include "../model/values.h"
 #include "text.h"
 
 /* An observer as every /healthz/IP body shows it; prepared once for all bodies. */
@@ -28,6 +29,9 @@ struct render_context {
     struct region_settings region;
     const char *region_name;
     const struct regions *regions;
+    const struct values *values; /* those in force */
+    const char *state;           /* them as the document /state; NULL = nothing is known of them */
+    uint64_t state_digest;       /* values_digest() of what `state` says */
 };
 
 /* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.
@@ -49,12 +53,23 @@ void render_nodes(struct text *text, const struct render_context *context);
 /* /ready: the local node for its load balancer. */
 int render_ready(struct text *text, const struct cluster *cluster);
 
-/* /view: this host's own observation, as other collectors poll it. 503 while there is none. */
-int render_view(struct text *text, const struct cluster *cluster);
+/*
+ * /view: this host's own observation, as other collectors poll it. 503 while there is none.
+ * `values`: the digest of the values that /state has; 0 = none.
+ */
+int render_view(struct text *text, const struct cluster *cluster, uint64_t values);
 
 /* CLOCK_BOOTTIME in ms of what that says; 0 = nothing. */
 int64_t render_view_time(const struct render_context *context);
 
+/*
+ * The value that operators have given this host's region under `name` ("dcs", …). False: none, and
+ * nothing is added.
+ */
+bool render_said(struct text *text, const struct render_context *context, const char *name);
+bool render_says(const struct render_context *context, const char *name); /* there is one */
+
+/* What operators say in place of these stands in place of them. */
 void render_local_seeds(struct text *text, const struct render_context *context);
 /* /dcs: of all regions; /dcs?local: of this one, for the others. */
 void render_dcs(struct text *text, const struct render_context *context);

@@ -30,9 +30,10 @@ struct peer_target {
     /* Its values. */
     char *state_url;
     struct http_request *state_request;
-    uint64_t asked;  /* the digest that the request is for */
-    uint64_t known;  /* the digest of those that came last; 0 = none */
-    int64_t rest_ms; /* CLOCK_BOOTTIME: not asked before */
+    uint64_t asked;    /* the digest that the request is for */
+    uint64_t known;    /* the digest of those that came last; 0 = none */
+    bool state_failed; /* the last request */
+    int64_t rest_ms;   /* CLOCK_BOOTTIME: not asked before */
 };
 
 static bool accepts(const char *url)
@@ -119,12 +120,17 @@ static void on_state(const struct http_answer *answer, void *userdata)
 {
     struct peer_target *target = userdata;
     struct source_context *context = target->context;
+    bool again = target->state_failed;
 
     target->state_request = NULL;
-    if (context->state(&target->address, answer, context->state_userdata))
-        target->known = target->asked;
-    else
-        target->rest_ms = now_ms() + STATE_REST_MS;
+    target->state_failed = false;
+    target->known = target->asked;
+    /* The target may be gone when they were of use. */
+    if (context->state(&target->address, answer, again, context->state_userdata))
+        return;
+    target->state_failed = true;
+    target->known = 0;
+    target->rest_ms = now_ms() + STATE_REST_MS;
 }
 
 /*

@@ -65,10 +65,12 @@ struct poller_handlers {
     void (*round)(void *userdata);
     /*
      * What another host with other values answered to GET /state; borrowed. True: they are known
-     * now, and it is asked again when it has others; false: they could not be used, and it is asked
-     * again after a rest.
+     * now, and it is asked again when it has others. False: they could not be used and it is asked
+     * again after a rest; no function here may have been called. `again`: it ended so the last
+     * time, too.
      */
-    bool (*state)(const struct prober_addr *host, const struct http_answer *answer, void *userdata);
+    bool (*state)(const struct prober_addr *host, const struct http_answer *answer, bool again,
+                  void *userdata);
     void *userdata;
 };
 

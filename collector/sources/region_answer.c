@@ -23,11 +23,11 @@ enum poll_result region_read_ready(const char *body, size_t len, struct region_a
 {
     static const char *const words[] = {"true",  "t", "T", "1", "TRUE",  "True",
                                         "false", "f", "F", "0", "FALSE", "False"};
-    static const char blanks[] = " \t\r\n";
+    static const char blanks[] = {' ', '\t', '\r', '\n'};
 
-    while (len > 0 && strchr(blanks, body[len - 1]))
+    while (len > 0 && memchr(blanks, body[len - 1], sizeof(blanks)))
         len--;
-    while (len > 0 && strchr(blanks, *body)) {
+    while (len > 0 && memchr(blanks, *body, sizeof(blanks))) {
         body++;
         len--;
     }

@@ -20,10 +20,11 @@
 
 /*
  * What another host answered to GET /state. True: its values are known now, and it is asked again
- * when it has others; false: they could not be used, and it is asked again after a rest.
+ * when it has others. False: they could not be used and it is asked again after a rest; targets are
+ * left as they are. `again`: it ended so the last time, too.
  */
 typedef bool (*source_state)(const struct prober_addr *host, const struct http_answer *answer,
-                             void *userdata);
+                             bool again, void *userdata);
 
 /* What the sources share; owned by the poller. */
 struct source_context {

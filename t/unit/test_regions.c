@@ -265,6 +265,7 @@ static void bodies(void **state)
         assert_int_equal(answer.ready, table[i].ready);
         assert_int_equal(result, answer.ready ? POLL_OK : POLL_BAD_SHAPE);
     }
+    assert_int_equal(region_read_ready("true", 5, &answer), POLL_BAD_SHAPE);
     for (size_t i = 0; i < sizeof(bad_seeds) / sizeof(bad_seeds[0]); i++) {
         assert_int_not_equal(region_read_seeds(bad_seeds[i], strlen(bad_seeds[i]), &answer),
                              POLL_OK);

@@ -1,0 +1,130 @@
+#include "follow_values.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "control/values_json.h"
+#include "log.h"
+#include "sources/http.h"
+
+/* Of values that change at once so many are told one by one, and so much of each. */
+#define VALUES_TOLD 50
+#define TEXT_TOLD   200
+
+/* The node on whose host it was said, or that host's own name. */
+static const char *place(const struct cluster *cluster, const char *host)
+{
+    for (size_t i = 0; i < cluster->n_sorted; i++)
+        if (strcasecmp(cluster->sorted[i]->gossip.host_id, host) == 0)
+            return cluster->sorted[i]->text;
+    return host;
+}
+
+static void tell_region(const struct cluster *cluster, const struct value *value)
+{
+    const char *name = value->key + strlen("region/"), *what = strrchr(name, '/');
+    const char *by = value->user[0] ? " by " : "", *host = place(cluster, value->host);
+    int len = (int)(what - name);
+
+    if (value->text)
+        log_notice("%s of region %.*s: set to %.*s%s%s%s on %s", what + 1, len, name, TEXT_TOLD,
+                   value->text, strlen(value->text) > TEXT_TOLD ? "…" : "", by, value->user, host);
+    else
+        log_notice("%s of region %.*s: back to automatic%s%s on %s", what + 1, len, name, by,
+                   value->user, host);
+}
+
+/* Drains are told of as they begin and end. */
+static void tell(const struct cluster *cluster, const struct value *value)
+{
+    if (strncmp(value->key, "region/", 7) == 0)
+        tell_region(cluster, value);
+    else if (strncmp(value->key, "seeds/", 6) == 0 && value->text)
+        log_notice("seeds of %s: %s, chosen on %s", value->key + 6, value->text,
+                   place(cluster, value->host));
+}
+
+static bool same(const struct value *a, const struct value *b)
+{
+    return a->counter == b->counter && strcmp(a->host, b->host) == 0 && a->until_ms == b->until_ms;
+}
+
+/* Both are sorted by their keys. */
+static void tell_changes(const struct followed_values *followed, const struct values *values,
+                         const struct cluster *cluster)
+{
+    const struct values *told = &followed->told;
+    size_t k = 0, changes = 0;
+
+    for (size_t i = 0; i < values->n; i++) {
+        const struct value *value = &values->items[i];
+
+        while (k < told->n && strcmp(told->items[k].key, value->key) < 0)
+            k++;
+        if (k < told->n && strcmp(told->items[k].key, value->key) == 0 &&
+            same(&told->items[k], value))
+            continue;
+        if (changes++ < VALUES_TOLD)
+            tell(cluster, value);
+    }
+    if (changes > VALUES_TOLD)
+        log_notice("%zu values changed at once, of which %d were told", changes, VALUES_TOLD);
+}
+
+void follow_values(struct followed_values *followed, const struct values *values,
+                   struct cluster *cluster)
+{
+    uint64_t digest = values_digest(values);
+    struct values told;
+    char *state;
+
+    if (digest == followed->digest && strcmp(followed->cluster, cluster->name) == 0)
+        return;
+    state = values_json_document(values, cluster->name);
+    if (!state || values_copy(values, &told) < 0) {
+        free(state);
+        return;
+    }
+    /* At the start nothing is news. */
+    if (followed->state && digest != followed->digest)
+        tell_changes(followed, values, cluster);
+    free(followed->state);
+    values_free(&followed->told);
+    followed->state = state;
+    followed->told = told;
+    followed->digest = digest;
+    followed->asks = cluster->name[0] ? digest : 0;
+    memcpy(followed->cluster, cluster->name, sizeof(followed->cluster));
+    cluster->dirty = true;
+}
+
+bool take_values(struct control *control, const struct prober_addr *host,
+                 const struct http_answer *answer, bool again)
+{
+    char why[DETAIL_LEN] = "", text[PROBER_ADDR_STRLEN];
+    int r = 0;
+
+    prober_addr_format(host, text);
+    if (answer->result == POLL_OK)
+        r = control_merge(control, answer->body ? answer->body : "", answer->len, why);
+    if (answer->result == POLL_OK && r >= 0) {
+        if (why[0])
+            log_info("values of %s: %s", text, why);
+        return true;
+    }
+    if (again)
+        return false;
+    if (answer->result == POLL_OK)
+        log_warning("cannot use the values of %s: %s", text, why[0] ? why : strerror(-r));
+    else
+        log_warning("cannot get the values of %s: %s%s%s", text, poll_result_word(answer->result),
+                    answer->detail[0] ? ": " : "", answer->detail);
+    return false;
+}
+
+void followed_values_free(struct followed_values *followed)
+{
+    free(followed->state);
+    values_free(&followed->told);
+}
