@@ -33,7 +33,6 @@ static json_t *read_json(const char *body, size_t len, char line[REQUEST_LINE_LE
     json_error_t error;
     json_t *root;
 
-    json_set_alloc_funcs(malloc, free);
     root = json_loadb(body, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     return root ? root : wrong(line, "the body is no JSON: %s", len ? error.text : "it is empty");
 }
@@ -205,6 +204,8 @@ unsigned request_read(const struct cluster *cluster, const char *region, const c
     bool drain = strncmp(path, "/drain/", 7) == 0;
     const struct route *route = NULL;
 
+    /* The sources lend jansson an arena. */
+    json_set_alloc_funcs(malloc, free);
     *ret = (struct request_change){0};
     *ret_allow = NULL;
     line[0] = '\0';

@@ -71,6 +71,9 @@ void control_reply(struct control_request *request, unsigned status, const char 
         return;
     pending->suspended = false;
     MHD_resume_connection(pending->connection);
+    /* It takes notice of that when it runs next. */
+    sd_event_source_set_time_relative(pending->socket->timer, 0);
+    sd_event_source_set_enabled(pending->socket->timer, SD_EVENT_ONESHOT);
 }
 
 static const char *header(struct MHD_Connection *connection, const char *name)
