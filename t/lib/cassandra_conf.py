@@ -20,6 +20,7 @@ start_native_transport: true
 auto_bootstrap: {bootstrap}
 authenticator: {authenticator}
 auto_snapshot: false
+phi_convict_threshold: {phi}
 hinted_handoff_enabled: true
 commitlog_sync: periodic
 commitlog_sync_period_in_ms: 10000
@@ -65,7 +66,7 @@ def write(cluster, node, home):
     auth = "PasswordAuthenticator" if cluster["cql_auth"] else "AllowAllAuthenticator"
     (home / "cassandra.yaml").write_text(YAML.format(
         name=cluster["name"], tokens=cluster["tokens"], seeds=seeds, address=node["address"],
-        bootstrap=str(node["bootstrap"]).lower(), authenticator=auth,
+        bootstrap=str(node["bootstrap"]).lower(), authenticator=auth, phi=cluster["phi"],
         storage=STORAGE, native=NATIVE), encoding="utf-8")
     (home / "rackdc.properties").write_text(f"dc={node['dc']}\nrack={node['rack']}\n",
                                             encoding="utf-8")
@@ -104,17 +105,18 @@ def _jmx(cluster, node):
     """Cassandra's own server can only bind every address, so by default the JVM's serves, which
     speaks the same protocol on the node's address and the usual port."""
     port = jmx_port(cluster, node)
+    address = "127.0.0.1" if cluster["jmx"] == "loopback" else node["address"]
     same = [f"-Dcom.sun.management.jmxremote.rmi.port={port}",
             "-Dcom.sun.management.jmxremote.authenticate=false",
             "-Dcom.sun.management.jmxremote.ssl=false",
-            f"-Djava.rmi.server.hostname={node['address']}"]
+            f"-Djava.rmi.server.hostname={address}"]
     if cluster["jmx"] == "cassandra":
         return [f"-Dcassandra.jmx.remote.port={port}", *same]
     return [f"-Dcom.sun.management.jmxremote.port={port}",
-            f"-Dcom.sun.management.jmxremote.host={node['address']}", *same]
+            f"-Dcom.sun.management.jmxremote.host={address}", *same]
 
 
 def jmx_port(cluster, node):
-    if cluster["jmx"] == "jvm":
+    if cluster["jmx"] != "cassandra":
         return JMX
     return 20000 + 32 * int(node["address"].split(".")[2]) + node["number"]

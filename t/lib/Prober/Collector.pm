@@ -9,6 +9,7 @@ package Prober::Collector;
 #   $c->wait_ready; $c->log; $c->status;        # READY=1 seen; stderr; the last STATUS= line
 #   $c->notified('WATCHDOG=1');                  # how often that line was sent so far
 #   $c->configure($conf); $c->signal('HUP'); $c->stop;   # stop: its exit status as $?
+#   Options: env (a hash), program (another one), within (a command before it, such as nsenter).
 #   fleet_conf($fleet, "more;")                  # a configuration for a Prober::Fleet, direct mode
 #   get_json($nginx->port, '/nodes')             # decoded body; dies when it is no JSON
 #
@@ -47,7 +48,7 @@ sub start {
         name => $name,
         env => { NOTIFY_SOCKET => "$dir/$name.notify", ASAN_OPTIONS => 'detect_leaks=1',
             LSAN_OPTIONS => 'suppressions=' . Prober::Test::root() . '/t/lib/lsan.supp:print_suppressions=0', %{ $option{env} || {} } },
-        command => [ program(), '--config', $self->{conf} ]);
+        command => [ @{ $option{within} || [] }, $option{program} || program(), '--config', $self->{conf} ]);
     $self->{process}{manager} = $manager;
     return $self;
 }

@@ -30,7 +30,7 @@ sub new {
     my $dir = Prober::Test::tempdir();
     my $self = bless {
         dir => $dir, name => "nginx$n", log => "$dir/nginx$n-error.log", conf => "$dir/nginx$n.conf",
-        workers => 1, level => 'notice', user => 'root', port => {}, expected => [], %option,
+        workers => 1, level => 'notice', user => 'root', port => {}, expected => [], within => [], env => {}, %option,
     }, $class;
     push @all, $self;
     return $self;
@@ -46,7 +46,7 @@ sub start {
 sub run {
     my ($self) = @_;
     $self->{process} = Prober::Process->start(
-        name => $self->{name}, command => [ binary(), '-p', $self->{dir}, '-e', $self->{log}, '-c', $self->{conf} ]);
+        name => $self->{name}, env => $self->{env}, command => [ @{ $self->{within} }, binary(), '-p', $self->{dir}, '-e', $self->{log}, '-c', $self->{conf} ]);
     Prober::Test::wait_for(
         sub {
             die "nginx does not start:\n" . $self->log . $self->{process}->output if !$self->{process}->alive;
