@@ -139,14 +139,17 @@ sub kill_nginx {
     $nginx->{process}->ended;
 }
 
+# Returns when all that run have taken it.
 sub reload {
     my ($self, $conf) = @_;
     $self->{conf} = $conf;
-    for my $host (grep { $_ && $_->{collector} } @{ $self->{host} }) {
-        my ($number) = $host->{collector}{conf_number} //= (grep { ($self->{host}[$_] // 0) == $host } $self->numbers)[0];
-        $host->{collector}->configure(paths($number) . $conf);
-        $host->{collector}->signal('HUP') if $host->{collector}->alive;
+    my @running = grep { $self->collector($_) && $self->collector($_)->alive } $self->numbers;
+    my %before = map { $_ => $self->collector($_)->notified('READY=1') } @running;
+    for my $number (@running) {
+        $self->collector($number)->configure(paths($number) . $conf);
+        $self->collector($number)->signal('HUP');
     }
+    wait_for(sub { !grep { $self->collector($_)->notified('READY=1') <= $before{$_} } @running }, 'collectors to reload');
 }
 
 # What is asked
@@ -172,8 +175,8 @@ sub ask {
 
 sub cut {
     my ($self, @matches) = @_;
-    sh('nft add chain bridge faults all "{ type filter hook forward priority 0; }"',
-        map { "nft add rule bridge faults all '$_ drop'" } @matches);
+    sh('nft add chain bridge faults frames "{ type filter hook forward priority 0; }"',
+        map { "nft add rule bridge faults frames '$_ drop'" } @matches);
 }
 
 # Puts a second bridge between the host and the others, and a process between the two that passes each frame on late.
