@@ -81,7 +81,7 @@ for my $version (split ' ', $ENV{PROBER_JMX_RELEASES} // '5.0.4 4.1.9 4.0.18') {
     $while->('starting', 40, sub { -e "$cluster->{dir}/start-node1" && $compared{starting} && ($compared{starting} > 6) });
     $cluster->wait_for_start($_) for 1, 2;
     $while->('steady', 4);
-    $cluster->signal(kill => 2);
+    $cluster->signal(KILL => 2);
     $while->('killed', 60, $says->($ip[0], $ip[1], 'DOWN'));
     $while->('down', 3);
     like(observe('jmx', $ip[1])->{result}, qr/^refused$/, "$version: the killed one refuses");

@@ -172,8 +172,9 @@ sub never_else {
     my @expected = split ' ', pattern($expected);
     my @wrong;
     for my $number ($mesh->numbers) {
+        my $want = $expected[ $number - 1 ];
         push @wrong, map { sprintf 'host %d said %s after %.2f s', $number, $_->{value}, $_->{at} - $since }
-            grep { $_->{value} !~ /^$expected[$number - 1]$/ } $watch[$number]->seen('nodes', since => $since);
+            grep { $_->{value} !~ /^$want$/ } $watch[$number]->seen('nodes', since => $since);
     }
     is(join("\n", @wrong), '', "$what: nobody said anything else meanwhile") or diag(reasons_of($expected));
 }

@@ -144,7 +144,8 @@ bool node_update_eligibility(const struct cluster *cluster, struct node *node, i
     }
     if (node->eligible_since_ms == 0)
         node->eligible_since_ms = now_ms;
-    if (cluster->rounds == 0 || now_ms - node->eligible_since_ms >= cluster->readiness.settle_ms)
+    if (cluster->rounds == 0 || node->view->settled ||
+        now_ms - node->eligible_since_ms >= cluster->readiness.settle_ms)
         node->private.settled = true;
     if (!node->private.settled)
         node->ineligible = INELIGIBLE_SETTLING;

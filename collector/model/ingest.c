@@ -223,9 +223,25 @@ static void keep_phis(struct cluster *cluster, const struct view *view)
     }
 }
 
+/*
+ * Whose word for it is taken that there is an endpoint. While this host's own node takes part in
+ * gossip it knows them all, so that other hosts need not be able to have any address asked, or to
+ * fill the tables.
+ */
+static bool may_teach(const struct cluster *cluster, const struct observation *observation,
+                      int64_t now_ms)
+{
+    const struct node *local = cluster->local;
+
+    if (observation->told && local && observer_usable(cluster, local, now_ms))
+        return false;
+    return view_takes_part(observation->view) || cluster->private->n_eligible == 0;
+}
+
 /* Takes a new view in; *ret_changed when that can matter to anybody. */
 static enum poll_result keep_view(struct cluster *cluster, struct node *node,
-                                  const struct observation *observation, bool *ret_changed)
+                                  const struct observation *observation, int64_t now_ms,
+                                  bool *ret_changed)
 {
     const struct view *view = observation->view;
     /* Another host tells the state of its own node alone. */
@@ -235,7 +251,7 @@ static enum poll_result keep_view(struct cluster *cluster, struct node *node,
 
     learn_name(cluster, view, observation->local);
     identity = check_identity(cluster, node, view);
-    if (identity == POLL_OK && (view_takes_part(view) || cluster->private->n_eligible == 0))
+    if (identity == POLL_OK && may_teach(cluster, observation, now_ms))
         moved |= learn_endpoints(cluster, view);
     moved |= keep_opinions(cluster, node, view);
     if (identity == POLL_OK && view_takes_part(view) && view->n_states > 0) {
@@ -316,7 +332,7 @@ bool cluster_ingest(struct cluster *cluster, struct observation *observation, in
     if (result == POLL_OK) {
         node->polls_ok++;
         if (observation->view)
-            result = keep_view(cluster, node, observation, &changed);
+            result = keep_view(cluster, node, observation, now_ms, &changed);
         else if (node->view)
             result = check_identity(cluster, node, node->view);
         if (node->view)

@@ -307,6 +307,7 @@ int render_view(struct text *text, const struct cluster *cluster)
         add_trilean(text, "native_transport", local->view->native_transport);
         add_trilean(text, "gossip", local->view->gossip);
         add_string(text, "release", local->view->release);
+        add_bool(text, "settled", local->ineligible == ELIGIBLE);
         add_own_state(text, &local->gossip);
         add_opinions(text, cluster);
     }

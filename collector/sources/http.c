@@ -65,6 +65,28 @@ struct http *http_free(struct http *http)
     return NULL;
 }
 
+int http_login_copy(const char *user, const char *password, const char *ca_file,
+                    struct http_login *ret)
+{
+    ret->user = strdup(user ? user : "");
+    ret->password = strdup(password ? password : "");
+    ret->ca_file = strdup(ca_file ? ca_file : "");
+    if (ret->user && ret->password && ret->ca_file)
+        return 0;
+    http_login_done(ret);
+    return -ENOMEM;
+}
+
+void http_login_done(struct http_login *login)
+{
+    free(login->user);
+    if (login->password)
+        explicit_bzero(login->password, strlen(login->password));
+    free(login->password);
+    free(login->ca_file);
+    *login = (struct http_login){0};
+}
+
 static bool body_reserve(struct http_request *request, size_t wanted)
 {
     struct http *http = request->http;
@@ -259,14 +281,17 @@ static int easy_set_method(CURL *easy, const struct http_ask *ask, struct http_r
 
 static int easy_prepare(CURL *easy, const struct http_ask *ask, struct http_request *request)
 {
-    bool credentials = ask->user && ask->user[0];
+    bool credentials = ask->login->user[0];
 
-    request->own_ca = ask->ca_file[0] != '\0';
+    request->own_ca = ask->login->ca_file[0] != '\0';
     if (easy_set_method(easy, ask, request) < 0 ||
         curl_easy_setopt(easy, CURLOPT_URL, ask->url) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_USERNAME, credentials ? ask->user : NULL) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_PASSWORD, credentials ? ask->password : NULL) != CURLE_OK ||
-        (request->own_ca && curl_easy_setopt(easy, CURLOPT_CAINFO, ask->ca_file) != CURLE_OK))
+        curl_easy_setopt(easy, CURLOPT_USERNAME, credentials ? ask->login->user : NULL) !=
+            CURLE_OK ||
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, credentials ? ask->login->password : NULL) !=
+            CURLE_OK ||
+        (request->own_ca &&
+         curl_easy_setopt(easy, CURLOPT_CAINFO, ask->login->ca_file) != CURLE_OK))
         return -ENOMEM;
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ask->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)ask->timeout_ms);

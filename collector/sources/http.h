@@ -14,15 +14,25 @@ struct http_request;
 
 #define ETAG_LEN 80 /* with its NUL; longer ones are not kept */
 
+/* As whom, and who signs the other side's certificate. Texts are owned, none is NULL. */
+struct http_login {
+    char *user; /* "" = no credentials */
+    char *password;
+    char *ca_file; /* in PEM; "" = the system's list */
+};
+
+/* Copies; NULL counts as "". -ENOMEM, and *ret is as after http_login_done(). */
+int http_login_copy(const char *user, const char *password, const char *ca_file,
+                    struct http_login *ret);
+void http_login_done(struct http_login *login);
+
 struct http_ask {
     const char *url;
-    const char *user; /* "" = no credentials */
-    const char *password;
-    const char *ca_file; /* in PEM; "" = the system's list */
-    const char *body;    /* NULL = GET */
-    const char *etag;    /* of a GET: what is known already; NULL or "" = nothing */
-    int64_t timeout_ms;  /* from start to the last byte of the answer */
-    size_t max_bytes;    /* of the answer's body */
+    const struct http_login *login;
+    const char *body;   /* NULL = GET */
+    const char *etag;   /* of a GET: what is known already; NULL or "" = nothing */
+    int64_t timeout_ms; /* from start to the last byte of the answer */
+    size_t max_bytes;   /* of the answer's body */
 };
 
 struct http_answer {

@@ -14,9 +14,7 @@ struct jolokia_target {
     struct source_target base;
     struct source_context *context;
     char *url; /* of the agent, with the query */
-    char *user;
-    char *password;
-    char *ca_file;
+    struct http_login login;
     enum spelling spelling;
     uint64_t body_print; /* of the last fast answer's bytes; body_len 0 = none */
     size_t body_len;
@@ -59,11 +57,7 @@ static void jolokia_close(struct source_target *base)
         return;
     http_cancel(target->request);
     free(target->url);
-    free(target->user);
-    free(target->ca_file);
-    if (target->password)
-        explicit_bzero(target->password, strlen(target->password));
-    free(target->password);
+    http_login_done(&target->login);
     free(target);
 }
 
@@ -80,10 +74,8 @@ static int jolokia_open(struct source_context *context, const struct source_plac
     target->base.source = &jolokia_source;
     target->context = context;
     target->url = agent_url(place->url);
-    target->user = strdup(place->user ? place->user : "");
-    target->password = strdup(place->password ? place->password : "");
-    target->ca_file = strdup(place->ca_file ? place->ca_file : "");
-    if (!target->url || !target->user || !target->password || !target->ca_file) {
+    if (!target->url ||
+        http_login_copy(place->user, place->password, place->ca_file, &target->login) < 0) {
         jolokia_close(&target->base);
         return -ENOMEM;
     }
@@ -141,9 +133,7 @@ static int jolokia_start(struct source_target *base, const struct source_ask *as
     char body[JOLOKIA_REQUEST_LEN];
     struct http_ask post = {
         .url = target->url,
-        .user = target->user,
-        .password = target->password,
-        .ca_file = target->ca_file,
+        .login = &target->login,
         .body = body,
         .timeout_ms = ask->timeout_ms,
         .max_bytes = ask->detail ? SOURCE_DETAIL_MAX : SOURCE_FAST_MAX,
@@ -177,9 +167,7 @@ static int jolokia_invoke(struct source_target *base, const struct source_operat
     char *body = jolokia_exec_request(operation->mbean, operation->name, operation->argument);
     struct http_ask post = {
         .url = target->url,
-        .user = target->user,
-        .password = target->password,
-        .ca_file = target->ca_file,
+        .login = &target->login,
         .body = body,
         .timeout_ms = operation->timeout_ms,
         .max_bytes = SOURCE_FAST_MAX,

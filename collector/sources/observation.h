@@ -95,6 +95,7 @@ struct view {
     char release[NAME_LEN];
     enum trilean native_transport;
     enum trilean gossip;
+    bool settled; /* its host says that its opinion counts there, so it need not settle here */
     struct opinion *opinions;
     size_t n_opinions;
     /* A detail poll's: NULL and 0 otherwise. */
@@ -109,6 +110,7 @@ struct observation {
     struct prober_addr
         observer;   /* who was asked; for the local source unset until its own address is known */
     bool local;     /* from this host's own node */
+    bool told;      /* by the prober of the observer's host, not by the observer itself */
     bool unchanged; /* POLL_OK, and the answer says what the last one said; view is NULL */
     bool process_gone; /* as its own host found: JMX and the native address both refused */
     enum poll_result result;

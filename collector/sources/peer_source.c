@@ -12,9 +12,7 @@ struct peer_target {
     struct source_context *context;
     struct prober_addr address;
     char *url; /* of its /view */
-    char *user;
-    char *password;
-    char *ca_file;
+    struct http_login login;
 
     /* What the last document said, for when it is not modified. */
     char etag[ETAG_LEN]; /* "" = nothing */
@@ -41,11 +39,7 @@ static void peer_close(struct source_target *base)
         return;
     http_cancel(target->request);
     free(target->url);
-    free(target->user);
-    free(target->ca_file);
-    if (target->password)
-        explicit_bzero(target->password, strlen(target->password));
-    free(target->password);
+    http_login_done(&target->login);
     free(target);
 }
 
@@ -66,10 +60,8 @@ static int peer_open(struct source_context *context, const struct source_place *
     if (asprintf(&target->url, "%s%s", place->url, place->url[len - 1] == '/' ? "view" : "/view") <
         0)
         target->url = NULL;
-    target->user = strdup(place->user ? place->user : "");
-    target->password = strdup(place->password ? place->password : "");
-    target->ca_file = strdup(place->ca_file ? place->ca_file : "");
-    if (!target->url || !target->user || !target->password || !target->ca_file) {
+    if (!target->url ||
+        http_login_copy(place->user, place->password, place->ca_file, &target->login) < 0) {
         peer_close(&target->base);
         return -ENOMEM;
     }
@@ -126,9 +118,7 @@ static int peer_start(struct source_target *base, const struct source_ask *ask, 
     struct peer_target *target = (struct peer_target *)base;
     struct http_ask get = {
         .url = target->url,
-        .user = target->user,
-        .password = target->password,
-        .ca_file = target->ca_file,
+        .login = &target->login,
         .etag = target->etag,
         .timeout_ms = ask->timeout_ms,
         .max_bytes = SOURCE_FAST_MAX,

@@ -97,6 +97,7 @@ static enum poll_result take_view(const struct prober_addr *address, json_t *roo
     copy_text(root, "release", view->release, sizeof(view->release));
     view->native_transport = take_bool(root, "native_transport");
     view->gossip = take_bool(root, "gossip");
+    view->settled = take_bool(root, "settled") == TRILEAN_TRUE;
     result = take_state(view, address, root, ret->detail);
     if (result == POLL_OK)
         result = take_opinions(view, root, ret->detail);
@@ -126,7 +127,7 @@ static enum poll_result take_document(const struct prober_addr *address, json_t 
         return poll_fail(POLL_BAD_SHAPE, ret->detail, "no address");
     if (prober_addr_compare(&claimed, address) != 0) {
         prober_addr_format(&claimed, text);
-        return poll_fail(POLL_WRONG_HOST, ret->detail, "it says it is %s", text);
+        return poll_fail(POLL_BAD_SHAPE, ret->detail, "it says it is %s", text);
     }
     copy_text(root, "process", process, sizeof(process));
     ret->process_gone = strcmp(process, "gone") == 0;

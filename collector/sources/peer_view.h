@@ -5,6 +5,7 @@
  *   { "format": 1, "address": "10.0.0.2", "cluster": "c", "host_id": "UUID",
  *     "process": "up",                        or "starting" or "gone"
  *     "mode": "NORMAL", "native_transport": true, "gossip": true, "release": "5.0.4",
+ *     "settled": true,                        its opinion counts on its own host
  *     "state": { "generation": 1, "status": "NORMAL", "dc": "dc1", "rack": "r1",
  *                "rpc_ready": true, "native": "10.0.0.2" },
  *     "view": { "/10.0.0.1": "UP", "/10.0.0.2": "UP" } }

@@ -132,6 +132,7 @@ static void poll_end(struct target *target, struct observation *observation)
         learn_local(poller, observation->view);
     observation->observer = target->local ? poller->known.address : target->address;
     observation->local = target->local;
+    observation->told = poller->mesh && !target->local;
     observation->began_ms = target->began_us / 1000;
     observation->ended_ms = now / 1000;
     count(poller, observation, now - target->began_us);

@@ -1,6 +1,6 @@
 package Cluster;
 
-# What the collector costs with 1,000 simulated nodes, polled every second.
+# What the collector costs with 1,000 simulated nodes: polled by itself every second, or as one of 1,000 hosts of a mesh.
 
 use strict;
 use warnings;
@@ -34,7 +34,7 @@ sub round_ms {
 sub polls { my ($metrics) = @_; my $sum = 0; /^polls_total/ and $sum += $metrics->{$_} for keys %$metrics; return $sum }
 
 sub measure {
-    my ($key, $what, $pid) = @_;
+    my ($key, $what, $pid, $goal) = @_;
     my $before = metrics();
     my ($ticks, $began) = (ticks($pid), time);
     my @rounds;
@@ -45,7 +45,7 @@ sub measure {
     my $took = time - $began;
     my $share = 100 * (ticks($pid) - $ticks) / POSIX::sysconf(POSIX::_SC_CLK_TCK()) / $took;
     my $after = metrics();
-    figure("collector_cpu_$key", sprintf('%.1f', $share), $what . ': CPU', unit => '%', goal => '<= 25');
+    figure("collector_cpu_$key", sprintf('%.1f', $share), $what . ': CPU', unit => '%', goal => $goal // '<= 25');
     figure("collector_round_ms_$key", int max(@rounds), '    longest round, first poll to last answer', unit => 'ms',
         goal => '<= 1000');
     figure("collector_rss_mib_$key", sprintf('%.1f', status_kb($pid, 'VmRSS') / 1024), '    resident, mapped segment included',
@@ -79,6 +79,47 @@ sub collector {
     figure('collector_segment_mib', sprintf('%.1f', metrics()->{segment_bytes} / 1048576), 'segment', unit => 'MiB');
     $collector->stop;
     $fleet->stop;
+}
+
+# One of 1,000 hosts: its own node by Jolokia, the others' /view, twice a second. And what its nginx answers meanwhile.
+sub mesh {
+    heading("Mesh: one real collector and nginx among $nodes simulated hosts, twice a second, share of one core over $seconds s");
+    local $ENV{PROBER_COLLECTOR} //= root() . '/build/prober-collector';
+    my $fleet = Prober::Fleet->start(nodes => $nodes, dcs => 4, racks => 3);
+    my $collector = Prober::Collector->start(<<"CONF");
+local: { source = "jolokia+http://$fleet->{nodes}[0]:$fleet->{port}/jolokia"; };
+peers: { url = "http://{address}:$fleet->{port}"; };
+readiness: { rehab = "0"; };
+segment: { path = "%%DIR%%/segment"; };
+CONF
+    my $nginx = nginx(<<'CONF');
+%%GLOBALS%%
+http { %%HTTP%% keepalive_requests 1000000000;
+    server { listen 127.0.0.1:%%PORT%%; location / { prober; prober_segment %%DIR%%/segment; } } }
+CONF
+    $collector->wait_ready(60);
+    wait_for(sub { $collector->status eq "$nodes nodes, $nodes ready" }, 'all to be ready', 60);
+    measure('mesh_quiet', 'nothing changes', $collector->pid, '<= 20');
+    my $idle = p99($nginx->port, $fleet->{nodes}[1]);
+    $fleet->post('churn?fraction=0.1');
+    measure('mesh_churn', '10 % of the views change an entry every second', $collector->pid, '<= 20');
+    my $churn = p99($nginx->port, $fleet->{nodes}[1]);
+    figure('mesh_p99_ratio', sprintf('%.2f', $churn / $idle), '/healthz/IP?brief, p99 while views change : while nothing does',
+        goal => '<= 1.2', more => sprintf('%.0f us : %.0f us at 2,000/s', $churn, $idle));
+    figure('mesh_peak_mib', sprintf('%.1f', status_kb($collector->pid, 'VmHWM') / 1024), 'most resident memory ever', unit => 'MiB',
+        goal => '<= 96');
+    $collector->stop;
+    $fleet->stop;
+}
+
+# Microseconds: the median of five runs.
+sub p99 {
+    my ($port, $address) = @_;
+    return median(map {
+        my ($status, $said) = run(root() . '/build/tools/paced', $port, 'GET', "/healthz/$address?brief", 6000, 2000, 8);
+        $said =~ /p99 ([\d.]+)/ or die "paced: $said";
+        $1;
+    } 1 .. 5);
 }
 
 1;

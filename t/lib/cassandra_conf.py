@@ -102,21 +102,24 @@ def command(cluster, node, home):
 
 
 def _jmx(cluster, node):
-    """Cassandra's own server can only bind every address, so by default the JVM's serves, which
-    speaks the same protocol on the node's address and the usual port."""
+    """Cassandra's own server binds every address, or 127.0.0.1 alone, as it is installed
+    (LOCAL_JMX); so by default the JVM's serves, which speaks the same protocol on the node's
+    address and the usual port."""
     port = jmx_port(cluster, node)
-    address = "127.0.0.1" if cluster["jmx"] == "loopback" else node["address"]
+    if cluster["jmx"] == "local":
+        return [f"-Dcassandra.jmx.local.port={port}"]
     same = [f"-Dcom.sun.management.jmxremote.rmi.port={port}",
             "-Dcom.sun.management.jmxremote.authenticate=false",
             "-Dcom.sun.management.jmxremote.ssl=false",
-            f"-Djava.rmi.server.hostname={address}"]
+            f"-Djava.rmi.server.hostname={node['address']}"]
     if cluster["jmx"] == "cassandra":
         return [f"-Dcassandra.jmx.remote.port={port}", *same]
     return [f"-Dcom.sun.management.jmxremote.port={port}",
-            f"-Dcom.sun.management.jmxremote.host={address}", *same]
+            f"-Dcom.sun.management.jmxremote.host={node['address']}", *same]
 
 
 def jmx_port(cluster, node):
-    if cluster["jmx"] != "cassandra":
+    """A node that is not on a loopback address has a network namespace, and 127.0.0.1, to itself."""
+    if cluster["jmx"] == "jvm" or not node["address"].startswith("127."):
         return JMX
     return 20000 + 32 * int(node["address"].split(".")[2]) + node["number"]

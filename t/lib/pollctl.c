@@ -148,9 +148,9 @@ static void print_end(const struct pollctl *ctl)
     const struct poller_counters *counters = poller_counters(ctl->poller);
 
     printf("end polls=%" PRIu64 " unchanged=%" PRIu64 " skipped=%" PRIu64 " bytes=%" PRIu64
-           " rss_kb=%ld peak_kb=%ld fds=%d first_pass=%d",
+           " mean_us=%" PRIu64 " rss_kb=%ld peak_kb=%ld fds=%d first_pass=%d",
            counters->polls, counters->unchanged, counters->skipped, counters->bytes,
-           status_kb("VmRSS:"), status_kb("VmHWM:"), open_files(),
+           counters->duration_us_sum / (counters->polls ? counters->polls : 1), status_kb("VmRSS:"), status_kb("VmHWM:"), open_files(),
            poller_first_pass_done(ctl->poller));
     for (int i = 0; i < POLL_RESULTS; i++)
         if (counters->results[i] > 0)

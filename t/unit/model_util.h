@@ -33,7 +33,9 @@ struct fleet_node {
     int64_t generation, status_version, rpc_ready_version;
     enum poll_result result; /* POLL_OK: its view */
     bool process_gone;
-    bool silent; /* it is not polled at all */
+    int64_t age_ms; /* of what its host tells */
+    bool settled;   /* as its host tells */
+    bool silent;    /* it is not polled at all */
     char row[FLEET_MAX];
 };
 
@@ -42,6 +44,7 @@ struct fleet {
     int64_t now_ms;
     bool detail;   /* the next polls bring gossip states */
     bool no_local; /* node 0 is polled as the others are */
+    bool mesh; /* the others are told of by their hosts */
     size_t n;
     const struct decision *decisions;
     size_t n_decisions;
@@ -137,6 +140,7 @@ static inline struct view *fleet_view(const struct fleet *fleet, size_t i)
     snprintf(view->host_id, sizeof(view->host_id), "%s", node->host_id);
     snprintf(view->mode, sizeof(view->mode), "%s", node->mode);
     view->native_transport = node->native;
+    view->settled = node->settled;
     view->gossip = node->gossip;
     for (size_t j = 0; j < FLEET_MAX; j++)
         listed += node->row[j] != '-';
@@ -161,6 +165,8 @@ static inline bool fleet_poll(struct fleet *fleet, size_t i)
     struct observation observation = {.observer = fleet_address(i),
                                       .local = i == 0 && !fleet->no_local,
                                       .result = node->result,
+                                      .told = i > 0 && fleet->mesh,
+                                      .age_ms = node->age_ms,
                                       .process_gone = node->process_gone,
                                       .began_ms = fleet->now_ms,
                                       .ended_ms = fleet->now_ms};

@@ -34,7 +34,7 @@ static void whole_view(void **state)
 {
     struct observation seen = parse(
         HEAD ",\"process\":\"up\",\"mode\":\"NORMAL\",\"native_transport\":true,"
-             "\"gossip\":false,\"release\":\"5.0.4\",\"news\":[1,{}],"
+             "\"gossip\":false,\"release\":\"5.0.4\",\"settled\":true,\"news\":[1,{}],"
              "\"state\":{\"generation\":17,\"status\":\"NORMAL\",\"dc\":\"dc1\",\"rack\":\"r1\","
              "\"rpc_ready\":true,\"native\":\"10.1.0.2\"},"
              "\"view\":{\"/10.0.0.3\":\"DOWN\",\"/10.0.0.2\":\"UP\",\"/2001:db8::1\":\"UP\"}}");
@@ -49,6 +49,7 @@ static void whole_view(void **state)
     assert_string_equal(view->release, "5.0.4");
     assert_int_equal(view->native_transport, TRILEAN_TRUE);
     assert_int_equal(view->gossip, TRILEAN_FALSE);
+    assert_true(view->settled);
     assert_int_equal(view->n_states, 1);
     assert_int_equal(view->states[0].generation, 17);
     assert_string_equal(view->states[0].status, "NORMAL");
@@ -89,7 +90,7 @@ static void refused(void **state)
         {"{\"format\":0}", POLL_BAD_SHAPE, "format 0, not 1"},
         {"{\"format\":\"1\"}", POLL_BAD_SHAPE, "not the view of a prober"},
         {"{\"format\":1}", POLL_BAD_SHAPE, "no address"},
-        {"{\"format\":1,\"address\":\"10.0.0.3\",\"process\":\"gone\"}", POLL_WRONG_HOST,
+        {"{\"format\":1,\"address\":\"10.0.0.3\",\"process\":\"gone\"}", POLL_BAD_SHAPE,
          "it says it is 10.0.0.3"},
         {HEAD "}", POLL_BAD_SHAPE, "view: not an object"},
         {HEAD ",\"view\":{\"/10.0.0.1\":1}}", POLL_BAD_SHAPE, "an opinion is not a text"},

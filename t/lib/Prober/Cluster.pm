@@ -12,6 +12,7 @@ package Prober::Cluster;
 #   $c->execute(2, 'drain');                      # an operation of StorageService; likewise
 #   $c->state(3);                                 # 'NORMAL on', 'JOINING off', ...: mode and native transport, by
 #                                                 # the node itself; '' while it does not say
+#   $c->jmx(1);                                   # ADDRESS:PORT; option jmx => 'local': on 127.0.0.1, as installed
 #   $c->end;                                      # ends all nodes; what is left of them, as a list
 
 use strict;
@@ -33,6 +34,9 @@ sub new {
     $self->{ip}[$1] = $2 while $said =~ /^(\d+) ([\d.]+) /mg;
     return $self;
 }
+
+# 127.0.A.N:PORT where the node's JMX is.
+sub jmx { my ($self, $number) = @_; return $self->tool('jmx', $self->{dir}, $number) =~ s/\s+$//r }
 
 # Runs t/lib/cassandra to its end and returns what it said.
 sub tool {

@@ -3,7 +3,7 @@ package Prober::Collector;
 # A running collector, and what it tells a service manager.
 #
 #   my $c = Prober::Collector->start(<<'CONF', NAME => value);     # %%DIR%% and %%NAME%% are replaced
-#   local: { source = "…"; };
+#   local: { source = "…"; };            # a state file of its own unless it names one
 #   segment: { path = "%%DIR%%/segment"; };
 #   CONF
 #   $c->wait_ready; $c->log; $c->status;        # READY=1 seen; stderr; the last STATUS= line
@@ -55,7 +55,8 @@ sub start {
 
 sub configure {
     my ($self, $conf) = @_;
-    my %replace = (DIR => Prober::Test::tempdir(), %{ $self->{replace} });
+    my %replace = (DIR => Prober::Test::tempdir(), NAME => $self->{name}, %{ $self->{replace} });
+    $conf .= qq(state: { path = "%%DIR%%/%%NAME%%.state"; };\n) if $conf !~ /^\s*state\b/m;
     $conf =~ s/%%(\w+)%%/$replace{$1} \/\/ die "no $1 for the configuration"/ge;
     Prober::Test::spew($self->{conf}, $conf);
 }

@@ -3,7 +3,7 @@ package Prober::Faults;
 # A server whose every path fails in a way of its own: what a collector may meet where a Jolokia agent should be.
 #
 #   my $faults = Prober::Faults->start;      # $faults->{port}; ends with the test
-#   POST http://127.0.0.1:PORT/NAME/…        # NAME of %fault below; "none" answers well for nobody
+#   POST or GET http://127.0.0.1:PORT/NAME/…        # NAME of %fault below; "none" answers well for nobody
 
 use strict;
 use warnings;
@@ -86,7 +86,7 @@ sub answer {
     my $request = '';
     $client->autoflush(1);
     while ($request !~ /\r\n\r\n/) { sysread($client, $request, 65536, length $request) or return }
-    my ($name) = $request =~ m{^POST /(\w+)};
+    my ($name) = $request =~ m{^(?:GET|POST) /(\w+)};
     my ($length) = $request =~ /^Content-Length: (\d+)/mi;
     my $body = index($request, "\r\n\r\n") + 4;
     while (length($request) - $body < ($length // 0)) { sysread($client, $request, 65536, length $request) or return }

@@ -52,7 +52,7 @@ sub new {
     sh('ip link set lo up', 'ip link add mesh type bridge', 'ip addr add ' . NET . '.254/24 dev mesh', 'ip link set mesh up',
         'nft add table bridge faults');
     $self->{cluster} = Prober::Cluster->new(
-        version => '5.0.4', layout => $option{layout}, seeds => $option{seeds} // '1', base => NET . '.', jmx => 'loopback',
+        version => '5.0.4', layout => $option{layout}, seeds => $option{seeds} // '1', base => NET . '.', jmx => 'local',
         phi => PHI);
     $self->add_host($_) for $self->numbers;
     $self->heal;
