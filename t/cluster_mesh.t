@@ -16,7 +16,7 @@ BEGIN { Prober::Mesh::own_network() }
 
 # The defaults, in s, and what judging, publishing and looking may take on a busy machine.
 use constant { INTERVAL => 0.5, TIMEOUT => 1, VIEW_TTL => 3, STALE => 10, SLACK => 1 };
-use constant CONVICTED => 40;    # gossip takes some 12 s for a silent node to be DOWN, and as long for a half silent one
+use constant CONVICTED => 60;    # gossip takes some 12 s for a silent node to be DOWN, and as long for a half silent one
 use constant STARTED   => 180;
 
 # Node 5 changes more often here than a node may that is to be trusted at once.
@@ -80,6 +80,7 @@ my @faults = (
     {   fault => 'Cassandra of host 5 hangs (SIGSTOP)',
         make => sub { $mesh->cluster->signal(STOP => 5) },
         end  => sub { $mesh->cluster->signal(CONT => 5) },
+        within => VIEW_TTL + INTERVAL + TIMEOUT + SLACK,
         mutual => $lost, majority => $lost, unanimous => $lost,
     },
     {   fault => 'collector of host 5 killed',
@@ -265,7 +266,7 @@ sub fault {
         my $from = time;
         $mesh->reload($policy{$name}) if $name ne 'mutual';
         my $hold = $name eq 'mutual' && $expected =~ /\*|^$well$|(RRRRR ){4}/ ? STALE + SLACK : 2;
-        my $since = settles($expected, "$what: $name", CONVICTED, $hold);
+        my $since = settles($expected, "$what: $name", $row->{within} // CONVICTED, $hold);
         push @told, "$name " . (defined $since ? join ' ', last_changes($name eq 'mutual' ? $at : $from) : 'never');
         # What had no reason to change did not; the host itself may have something else to say.
         never_else($expected =~ s/\S+$/*****/r, $at, "$what: $name") if $expected =~ /^(RRRR[R*] ){4}/;

@@ -144,6 +144,7 @@ sub reload {
     my ($self, $conf) = @_;
     $self->{conf} = $conf;
     my @running = grep { $self->collector($_) && $self->collector($_)->alive } $self->numbers;
+    $self->collector($_)->wait_ready for @running;
     my %before = map { $_ => $self->collector($_)->notified('READY=1') } @running;
     for my $number (@running) {
         $self->collector($number)->configure(paths($number) . $conf);
