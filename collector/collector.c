@@ -150,13 +150,16 @@ static void follow_membership(struct collector *collector)
     collector->save_due_us = 0;
 }
 
-/* Asks for gossip states when the cluster has got a reason to. */
-static void follow_detail(struct collector *collector)
+/* Asks for what the cluster has got a reason to. */
+static void follow_wishes(struct collector *collector)
 {
-    if (!collector->cluster->wants_detail)
-        return;
-    collector->cluster->wants_detail = false;
-    poller_want_detail(collector->poller);
+    struct cluster *cluster = collector->cluster;
+
+    if (cluster->wants_detail)
+        poller_want_detail(collector->poller);
+    if (cluster->wants_views)
+        poller_want_views(collector->poller);
+    cluster->wants_detail = cluster->wants_views = false;
 }
 
 /* The first complete round: from here on documents are ours. */
@@ -231,7 +234,7 @@ static void judge(struct collector *collector, bool round)
     size_t n;
 
     cluster_evaluate(cluster, round, at_ms, &decisions, &n);
-    follow_detail(collector);
+    follow_wishes(collector);
     journal_decisions(decisions, n);
     journal_observers(&collector->journal, cluster);
     seeds_choose(cluster);
@@ -287,7 +290,7 @@ static void on_done(struct observation *observation, void *userdata)
 
     if (!cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME)))
         return;
-    follow_detail(collector);
+    follow_wishes(collector);
     if (collector->ready)
         judge_soon(collector);
     else

@@ -85,6 +85,14 @@ like("@{$said->{reasons}}", qr/process/, 'host 0: the reason') or diag(explain($
 $fleet->post("nodes/$ip[2]/start");
 agree(2, 'ready', 'it is back');
 
+# One that hangs: its own host finds out, and the others believe it.
+$fleet->post("nodes/$ip[2]/hang");
+$took = agree(2, 'not ready', 'a node that hangs');
+cmp_ok($took, '<', 5, 'long before gossip');
+like("@{node(0, 2)->{reasons}}", qr/hung/, 'host 0: the reason') or diag(explain(node(0, 2)));
+$fleet->post("nodes/$ip[2]/heal");
+agree(2, 'ready', 'it goes on');
+
 # A collector that ends: its host's view ages, the node does not lose the others' votes for it.
 $collector[1]->stop('KILL');
 wait_for(sub { (node(0, 1)->{observer} // '') eq 'stale' }, 'the view to be too old');
@@ -148,6 +156,23 @@ $collector[0]->configure(conf_of(0));
 $collector[0]->signal('HUP');
 wait_for(sub { (node(0, 1)->{observer} // '') eq 'voter' }, 'its vote');
 agree($_, 'ready', "at the end node $_ is ready everywhere") for 0 .. 2;
+
+# A node that the own Cassandra hears of later than the others: what they have said of it all the time counts then.
+my $new = $fleet->post('join?dc=dc1&rack=r1')->{ip};
+wait_for(sub { ((eval { get_json($nginx[0]->port, "/nodes/$new") } // {})->{status} // '') eq 'NORMAL' }, 'all to know it');
+$fleet->post("opinion?observer=$ip[0]&endpoint=$new&state=UNKNOWN");
+$collector[0]->stop;
+unlink glob "$dir/segment0* $dir/state0*";
+$collector[0] = Prober::Collector->start(conf_of(0));
+$collector[0]->wait_ready;
+eval { wait_for(sub { http($nginx[0]->port, "GET /healthz/$new")->{body} eq "{}\n" }, 'nginx to have the new segment', 5) };
+wait_for(sub { (node(0, 1)->{observer} // '') eq 'voter' }, 'the others to be heard');
+is(http($nginx[0]->port, "GET /healthz/$new")->{body}, "{}\n", 'nobody else makes nodes');
+$fleet->post("opinion?observer=$ip[0]&endpoint=$new&state=UP");
+my $heard = {};
+eval { wait_for(sub { $heard = eval { get_json($nginx[0]->port, "/healthz/$new") } // {}; !grep { ($heard->{"/$_"} // '') ne 'UP' } @ip }, 'it', 5) };
+is_deeply([ @$heard{ map { "/$_" } @ip } ], [ ('UP') x 3 ], 'a node heard of late: what the others say counts')
+    or diag(explain($heard));
 
 for my $collector (@collector) {
     $collector->stop;

@@ -188,6 +188,7 @@ struct node *cluster_learn(struct cluster *cluster, const struct prober_addr *ad
     cluster->sorted[at] = node;
     cluster->n_sorted++;
     cluster->n_known++;
+    cluster->wants_views = true;
     mark_opinions(cluster, node);
     mark_verdict(cluster, node);
     return node;

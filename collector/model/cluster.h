@@ -51,6 +51,7 @@ enum verdict_reason {
     REASON_REHAB = 1u << 10,       /* changed too often */
     REASON_GONE = 1u << 11,        /* left the cluster */
     REASON_STARTING = 1u << 12,    /* Cassandra's MBeans are not there: starting or stopping */
+    REASON_HUNG = 1u << 13,        /* its own host has got no answer of it for view_ttl */
 };
 
 struct verdict {
@@ -85,6 +86,7 @@ struct node_private {
                                 gossip last */
     int64_t own_detail_ms;   /* observed_at_ms of its last view with its own gossip state in it */
     int64_t gone_generation; /* generation known when its process was found gone */
+    bool hung;               /* as its host said last */
     bool starting;           /* a poll found no MBeans, and none has found any since */
     int64_t old_generation;  /* generation known by then */
     int64_t change_ms[3];    /* last changes of the published readiness, oldest first; 0 = none */
@@ -163,6 +165,8 @@ struct cluster {
     uint64_t changes;  /* verdict changes so far */
     bool wants_detail; /* ask for gossip states: something changed, or a node is judged by them
                           alone; set by ingest and evaluate, cleared by the caller */
+    bool wants_views;  /* ask for whole views: there is a new node, of which views that have not
+                          changed since may speak; set and cleared likewise */
     /* for model/ alone */
     struct cluster_private *private;
 };

@@ -87,6 +87,18 @@ bool node_joining(const struct cluster *cluster, const struct node *node, int64_
            now_ms - node->private.first_seen_ms < cluster->readiness.settle_ms;
 }
 
+/*
+ * Its process is there and does not answer: stopped, swapping, collecting garbage. The others would
+ * find out much later. Its own host alone may conclude that: for anybody else it may be the network.
+ */
+static bool is_hung(const struct cluster *cluster, const struct node *node, int64_t now_ms)
+{
+    if (!node->local)
+        return node->private.hung;
+    return node->last_result == POLL_TIMEOUT && node->view &&
+           now_ms - node->observed_at_ms > cluster->readiness.view_ttl_ms;
+}
+
 uint32_t node_state_reasons(const struct cluster *cluster, const struct node *node, int64_t now_ms)
 {
     bool fresh = node_view_fresh(cluster, node, now_ms);
@@ -99,6 +111,8 @@ uint32_t node_state_reasons(const struct cluster *cluster, const struct node *no
         reasons |= REASON_PROCESS_GONE;
     if (node->private.starting)
         reasons |= REASON_STARTING;
+    if (is_hung(cluster, node, now_ms))
+        reasons |= REASON_HUNG;
     if (knows_mode(cluster, node, now_ms)) {
         const char *status = node_status(cluster, node, now_ms);
 

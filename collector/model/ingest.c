@@ -304,6 +304,17 @@ static void follow_start(struct node *node, enum poll_result result)
     }
 }
 
+/* What another host says of its node holds until that host says otherwise, or nothing. */
+static bool follow_hang(const struct cluster *cluster, struct node *node,
+                        const struct observation *observation)
+{
+    bool before = node->private.hung;
+
+    node->private.hung =
+        observation->hung && observation->age_ms <= cluster->readiness.view_ttl_ms;
+    return node->private.hung != before;
+}
+
 /* How the poll ended, as documents show it. */
 static bool keep_result(struct node *node, enum poll_result result,
                         const struct observation *observation)
@@ -327,6 +338,7 @@ bool cluster_ingest(struct cluster *cluster, struct observation *observation, in
         return changed;
     was_fresh = node_view_fresh(cluster, node, now_ms);
     changed |= follow_process(node, observation);
+    changed |= follow_hang(cluster, node, observation);
     follow_start(node, observation->result);
     node->reported_at_ms = observation->began_ms;
     if (result == POLL_OK) {

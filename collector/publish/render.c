@@ -284,6 +284,8 @@ static const char *process_word(const struct node *local)
 {
     if (local->process_gone)
         return "gone";
+    if (local->raw.reasons & REASON_HUNG)
+        return "hung";
     return local->raw.reasons & REASON_STARTING ? "starting" : "up";
 }
 

@@ -61,9 +61,9 @@ const char *missing_view_word(const struct node *observer, char buf[16])
 
 /* Which text a reason has. Those with figures or words of the node are made by reason_text(). */
 static const enum verdict_reason order[] = {
-    REASON_GONE,          REASON_PROCESS_GONE, REASON_DOWN,       REASON_LOST_VOTE,  REASON_STATUS,
-    REASON_STARTING,      REASON_MODE,         REASON_GOSSIP_OFF, REASON_NATIVE_OFF, REASON_UNSEEN,
-    REASON_FEW_OBSERVERS, REASON_REHAB,        REASON_RISING,
+    REASON_GONE,   REASON_PROCESS_GONE,  REASON_DOWN,  REASON_LOST_VOTE,  REASON_STATUS,
+    REASON_HUNG,   REASON_STARTING,      REASON_MODE,  REASON_GOSSIP_OFF, REASON_NATIVE_OFF,
+    REASON_UNSEEN, REASON_FEW_OBSERVERS, REASON_REHAB, REASON_RISING,
 };
 
 static void reason_text(const struct node *node, enum verdict_reason reason,
@@ -96,6 +96,9 @@ static void reason_text(const struct node *node, enum verdict_reason reason,
             snprintf(buf, size, "status %.64s", node->gossip.status);
         else
             snprintf(buf, size, "no status in gossip yet");
+        break;
+    case REASON_HUNG:
+        snprintf(buf, size, "hung: it does not answer its own host");
         break;
     case REASON_STARTING:
         snprintf(buf, size, "starting or stopping: no MBeans");

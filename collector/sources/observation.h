@@ -113,6 +113,7 @@ struct observation {
     bool told;      /* by the prober of the observer's host, not by the observer itself */
     bool unchanged; /* POLL_OK, and the answer says what the last one said; view is NULL */
     bool process_gone; /* as its own host found: JMX and the native address both refused */
+    bool hung;         /* as another host says of its node: it has not answered for long */
     enum poll_result result;
     int http_status;  /* 0 = none */
     int64_t began_ms; /* when we began to ask: a view's age counts from here */

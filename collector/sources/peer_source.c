@@ -78,6 +78,7 @@ static void take_document(struct peer_target *target, const struct http_answer *
     if (answer->not_modified) {
         observation->result = last->result;
         observation->process_gone = last->process_gone;
+        observation->hung = last->hung;
         observation->unchanged = last->result == POLL_OK;
         memcpy(observation->detail, last->detail, sizeof(observation->detail));
         return;
@@ -86,7 +87,7 @@ static void take_document(struct peer_target *target, const struct http_answer *
     *last = *observation;
     last->view = NULL;
     if (observation->result == POLL_OK || observation->result == POLL_NO_MBEAN ||
-        observation->process_gone)
+        observation->process_gone || observation->hung)
         memcpy(target->etag, answer->etag, strnlen(answer->etag, ETAG_LEN - 1) + 1);
 }
 
@@ -124,6 +125,8 @@ static int peer_start(struct source_target *base, const struct source_ask *ask, 
         .max_bytes = SOURCE_FAST_MAX,
     };
 
+    if (ask->whole)
+        target->etag[0] = '\0';
     target->done = done;
     target->userdata = userdata;
     return http_start(target->context->http, &get, on_answer, target, &target->request);

@@ -133,6 +133,9 @@ static enum poll_result take_document(const struct prober_addr *address, json_t 
     ret->process_gone = strcmp(process, "gone") == 0;
     if (ret->process_gone)
         return poll_fail(POLL_REFUSED, ret->detail, "its host says that the process is gone");
+    ret->hung = strcmp(process, "hung") == 0;
+    if (ret->hung)
+        return poll_fail(POLL_TIMEOUT, ret->detail, "its host says that it does not answer");
     if (strcmp(process, "starting") == 0)
         return poll_fail(POLL_NO_MBEAN, ret->detail, "as its host says");
     return take_view(address, root, ret);

@@ -3,7 +3,7 @@
  * PURE; jansson only.
  *
  *   { "format": 1, "address": "10.0.0.2", "cluster": "c", "host_id": "UUID",
- *     "process": "up",                        or "starting" or "gone"
+ *     "process": "up",                        or "starting", "hung", "gone"
  *     "mode": "NORMAL", "native_transport": true, "gossip": true, "release": "5.0.4",
  *     "settled": true,                        its opinion counts on its own host
  *     "state": { "generation": 1, "status": "NORMAL", "dc": "dc1", "rack": "r1",
@@ -21,7 +21,7 @@
 #define PEER_VIEW_FORMAT 1
 
 /*
- * Reads the document that the host of `address` gave. *ret has result, process_gone, detail and
+ * Reads the document that the host of `address` gave. *ret has result, process_gone, hung, detail and
  * (with POLL_OK, POLL_REFUSED and POLL_NO_MBEAN being what that host's own poll came to) the view,
  * which is owned by the caller and there with POLL_OK alone. Nothing else of *ret is touched.
  */

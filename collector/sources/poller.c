@@ -187,7 +187,8 @@ static void on_answer(struct observation *observation, void *userdata)
 static void poll_begin(struct target *target)
 {
     struct poller *poller = target->poller;
-    struct source_ask ask = {.own = target->local, .timeout_ms = poller->timeout_ms};
+    struct source_ask ask = {
+        .own = target->local, .whole = target->whole_wanted, .timeout_ms = poller->timeout_ms};
     struct observation observation = {.result = POLL_UNREACHABLE};
     int r;
 
@@ -195,6 +196,7 @@ static void poll_begin(struct target *target)
     target->detail = ask.detail = detail_due(target, target->began_us / 1000);
     if (ask.detail)
         target->detail_wanted = false;
+    target->whole_wanted = false;
     target->running = true;
     target->pass = poller->pass;
     poller->pending++;
@@ -384,6 +386,12 @@ void poller_want_detail(struct poller *poller)
 {
     for (size_t i = 0; i < poller->n_targets; i++)
         poller->targets[i]->detail_wanted = true;
+}
+
+void poller_want_views(struct poller *poller)
+{
+    for (size_t i = 0; i < poller->n_targets; i++)
+        poller->targets[i]->whole_wanted = true;
 }
 
 const struct poller_local *poller_local(const struct poller *poller)

@@ -91,6 +91,9 @@ bool poller_first_pass_done(const struct poller *poller);
 /* Asks the detail polls of the next turn (somebody's membership changed). */
 void poller_want_detail(struct poller *poller);
 
+/* Has the next polls of other hosts bring whole views, also those that have not changed. */
+void poller_want_views(struct poller *poller);
+
 const struct poller_local *poller_local(const struct poller *poller);
 
 const struct poller_counters *poller_counters(const struct poller *poller);

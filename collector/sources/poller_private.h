@@ -21,7 +21,7 @@ struct target {
     bool ended; /* a poll, since it became known */
     enum poll_result last;
     uint64_t turn; /* the last pass it had its turn in */
-    bool detail_wanted;
+    bool detail_wanted, whole_wanted;
     int64_t detail_due_ms;
 
     /* The poll that runs. */

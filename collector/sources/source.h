@@ -36,10 +36,11 @@ struct source_place {
 struct source_ask {
     bool detail; /* gossip states too */
     bool own;    /* this host's own node: with `detail` phi and the hint window too */
+    bool whole;  /* the view even when it has not changed, of a source that is not asked details */
     int64_t timeout_ms;
 };
 
-/* Takes an observation with result, http_status, unchanged, process_gone, age_ms, bytes, detail and
+/* Takes an observation with result, http_status, unchanged, process_gone, hung, age_ms, bytes, detail and
  * view filled in; the view is given away. */
 typedef void (*source_done)(struct observation *observation, void *userdata);
 

@@ -32,7 +32,7 @@ struct fleet_node {
     enum trilean native, gossip, rpc_ready;
     int64_t generation, status_version, rpc_ready_version;
     enum poll_result result; /* POLL_OK: its view */
-    bool process_gone;
+    bool process_gone, hung;
     int64_t age_ms; /* of what its host tells */
     bool settled;   /* as its host tells */
     bool silent;    /* it is not polled at all */
@@ -168,6 +168,7 @@ static inline bool fleet_poll(struct fleet *fleet, size_t i)
                                       .told = i > 0 && fleet->mesh,
                                       .age_ms = node->age_ms,
                                       .process_gone = node->process_gone,
+                                      .hung = node->hung,
                                       .began_ms = fleet->now_ms,
                                       .ended_ms = fleet->now_ms};
     bool changed;

@@ -73,6 +73,9 @@ static void process(void **state)
     seen = parse(HEAD ",\"process\":\"starting\"}");
     assert_int_equal(seen.result, POLL_NO_MBEAN);
     assert_false(seen.process_gone);
+    seen = parse(HEAD ",\"process\":\"hung\"}");
+    assert_int_equal(seen.result, POLL_TIMEOUT);
+    assert_true(seen.hung);
 }
 
 static void refused(void **state)
