@@ -212,7 +212,7 @@ static void touch_cluster(struct batch *batch)
 static void publish_local(struct batch *batch)
 {
     const struct cluster *cluster = batch->context->cluster;
-    int64_t view_at_ms = render_view_time(cluster);
+    int64_t view_at_ms = render_view_time(batch->context);
     struct text *text = fresh(batch);
     int status = render_ready(text, cluster);
 

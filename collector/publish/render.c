@@ -317,12 +317,15 @@ int render_view(struct text *text, const struct cluster *cluster)
     return 200;
 }
 
-int64_t render_view_time(const struct cluster *cluster)
+int64_t render_view_time(const struct render_context *context)
 {
-    const struct node *local = cluster->local;
+    const struct node *local = context->cluster->local;
 
     if (!local)
         return 0;
+    /* That there has been no answer for long is true now. */
+    if (local->raw.reasons & REASON_HUNG)
+        return context->now_ms;
     return strcmp(process_word(local), "up") == 0 ? local->observed_at_ms : local->reported_at_ms;
 }
 

@@ -50,7 +50,7 @@ int render_ready(struct text *text, const struct cluster *cluster);
 int render_view(struct text *text, const struct cluster *cluster);
 
 /* CLOCK_BOOTTIME in ms of what that says; 0 = nothing. */
-int64_t render_view_time(const struct cluster *cluster);
+int64_t render_view_time(const struct render_context *context);
 
 void render_local_seeds(struct text *text, const struct render_context *context);
 void render_dcs(struct text *text, const struct render_context *context);

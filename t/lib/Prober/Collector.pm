@@ -124,8 +124,8 @@ CONF
 }
 
 sub get_json {
-    my ($port, $path) = @_;
-    my $answer = http($port, "GET $path");
+    my ($port, $path, %option) = @_;
+    my $answer = http($port, "GET $path", %option);
     my $value = eval { JSON::PP->new->utf8->allow_nonref->decode($answer->{body}) };
     die "$path: $answer->{status}, not JSON: $@\n$answer->{body}" if !defined $value;
     return $value;
