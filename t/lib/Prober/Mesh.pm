@@ -5,7 +5,7 @@ package Prober::Mesh;
 # and nothing is left of it when the test's processes have ended.
 #
 #   BEGIN { Prober::Mesh::own_network() }          # before anything is started; skips the test where that cannot be
-#   my $m = Prober::Mesh->new(layout => 'dc1:r1,dc1:r2,dc2:r1', seeds => '1,3', faketime => 3);
+#   my $m = Prober::Mesh->new(layout => 'dc1:r1,dc1:r2,dc2:r1', seeds => '1,3');
 #   $m->start(1, 2, 3);                            # each with all three programs; nobody waits
 #   $m->cluster;  $m->ip(2);  $m->numbers;         # a Prober::Cluster; 10.77.0.2; 1, 2, 3
 #   $m->http(2, '/healthz/10.77.0.1');             # what nginx of host 2 answers the test, which is 10.77.0.254
@@ -15,7 +15,7 @@ package Prober::Mesh;
 #   $m->start_collector(2); $m->kill_collector(2); # likewise nginx
 #   $m->cut('ip saddr 10.77.0.2 ip daddr 10.77.0.1');   # frames that match do not get through; several of them
 #   $m->delay(2, 500);                             # ms of round trip between host 2 and the others
-#   $m->clock(3, '+1d');                           # of collector and nginx, where "faketime" said so
+#   $m->clock(3, 86400);                           # shifts that of collector and nginx, in s
 #   $m->heal;                                      # ends cuts, delays and jumps
 
 use strict;
@@ -48,7 +48,7 @@ sub own_network {
 
 sub new {
     my ($class, %option) = @_;
-    my $self = bless { faketime => [ faketime_library() ? split(/,/, $option{faketime} // '') : () ], conf => '' }, $class;
+    my $self = bless { conf => '' }, $class;
     sh('ip link set lo up', 'ip link add mesh type bridge', 'ip addr add ' . NET . '.254/24 dev mesh', 'ip link set mesh up',
         'nft add table bridge faults');
     $self->{cluster} = Prober::Cluster->new(
@@ -116,7 +116,7 @@ sub start_nginx {
     my $host = $self->{host}[$number];
     wait_for(sub { -e $segment }, "the segment of host $number");
     my %clock = %{ $self->clock_environment($number) };
-    my $environment = join '', map { "env $_;" } grep { /FAKETIME/ } sort keys %clock;
+    my $environment = join '', map { "env $_;" } sort keys %clock;
     unlink tempdir() . "/$host->{nginx}{name}.pid" if $host->{nginx};
     $host->{nginx} = nginx(<<"CONF", within => $host->{within}, env => \%clock, level => 'warn');
 %%GLOBALS%%
@@ -198,26 +198,18 @@ sub heal {
         sh("ip link set host$self->{delayed} master mesh", 'ip link del slow');
         $delay->stop;
     }
-    $self->clock($_, '+0') for @{ $self->{faketime} };
+    $self->clock($_, 0) for $self->numbers;
 }
 
-sub faketime_library {
-    my ($library) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib64/faketime/libfaketimeMT.so.1';
-    return $library && -e $library ? $library : undef;
-}
-
+# The variables that let the clock of a host's programs be shifted.
 sub clock_environment {
     my ($self, $number) = @_;
-    return {} if !grep { $_ == $number } @{ $self->{faketime} };
-    return {
-        LD_PRELOAD => faketime_library(), FAKETIME_TIMESTAMP_FILE => tempdir() . "/clock$number",
-        FAKETIME_CACHE_DURATION => 1, FAKETIME_DONT_FAKE_MONOTONIC => 1,
-    };
+    return { LD_PRELOAD => root() . '/build/preload/clock_shift.so', CLOCK_SHIFT => tempdir() . "/clock$number" };
 }
 
 sub clock {
-    my ($self, $number, $offset) = @_;
-    spew(tempdir() . "/clock$number", "$offset\n");
+    my ($self, $number, $s) = @_;
+    spew(tempdir() . "/clock$number", "$s\n");
 }
 
 1;
