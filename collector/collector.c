@@ -18,14 +18,12 @@
 #include "publish/publish.h"
 #include "sources/poller.h"
 
-/* Changes that come together are judged together; and after a judgement between rounds comes a rest
- * of so many times what it took, so that a large cluster in turmoil costs no more than that share.
- */
+/* Changes that come together are judged together; after a judgement between rounds comes a rest of
+ * so many times what it took, so that a large cluster in turmoil costs no more than that share. */
 #define SOON_US    10000
 #define REST_TIMES 20
 
-/* How often what is to be remembered is compared with the state file; a new membership is at once.
- */
+/* How often what is to be remembered is compared with the state file; a new membership at once. */
 #define SAVE_US 10000000
 
 /* A step of the time of day larger than this shows in documents. */

@@ -160,8 +160,11 @@ static int run(const struct options *options, struct conf *conf)
     }
     raise_descriptor_limit();
     r = collector_new(event, conf, &program.collector);
-    if (r == 0)
+    if (r == 0) {
         r = sd_event_loop(event);
+        if (r < 0)
+            log_error("the event loop ended: %s", strerror(-r));
+    }
     collector_free(program.collector);
     sd_event_unref(event);
     return r;

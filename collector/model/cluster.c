@@ -70,6 +70,7 @@ struct cluster *cluster_free(struct cluster *cluster)
     free(cluster->sorted);
     free(cluster->private->voters.voter);
     free(cluster->private->voters.tally);
+    free(cluster->private->voters.young);
     free(cluster->private->voters.accused);
     free(cluster->private->decisions);
     free(cluster->private);
@@ -136,11 +137,13 @@ static void ensure_capacity(struct cluster *cluster)
     /* The rest is working memory: what is in it is made anew by every evaluation. */
     free(private->voters.voter);
     free(private->voters.tally);
+    free(private->voters.young);
     free(private->voters.accused);
     free(private->decisions);
     private->voters = (struct voters){
         .voter = model_alloc(after, sizeof(*private->voters.voter)),
         .tally = model_alloc(after, sizeof(*private->voters.tally)),
+        .young = model_alloc(after, sizeof(*private->voters.young)),
         .accused = model_alloc(after, sizeof(*private->voters.accused)),
     };
     private->decisions = model_alloc(after, sizeof(*private->decisions));

@@ -82,6 +82,7 @@ struct node_private {
     bool settled;            /* eligible for `settle`, or from the first round on */
     bool listed;             /* in a usable view, as of the last evaluation */
     int64_t first_seen_ms;   /* of the first evaluation that met it; 0 = none yet */
+    bool came_later;         /* not with the first round */
     int64_t state_since_ms;  /* observed_at_ms of the view that changed mode, native transport or
                                 gossip last */
     int64_t own_detail_ms;   /* observed_at_ms of its last view with its own gossip state in it */
@@ -89,6 +90,7 @@ struct node_private {
     bool hung;               /* as its host said last */
     bool starting;           /* a poll found no MBeans, and none has found any since */
     int64_t old_generation;  /* generation known by then */
+    bool was_ready;          /* in a published verdict that changed */
     int64_t change_ms[3];    /* last changes of the published readiness, oldest first; 0 = none */
     /* What the bodies show of it as an observer. */
     bool shown_known, shown_fresh;

@@ -77,6 +77,9 @@ bool node_damp(const struct readiness_settings *settings, struct node *node, boo
     }
     node->streak = 0;
     node->changed_at_ms = now_ms;
-    remember_change(node, now_ms);
+    /* To come up for the first time is no change of mind: a crash soon after is still one crash. */
+    if (node->private.was_ready || before.readiness == READY)
+        remember_change(node, now_ms);
+    node->private.was_ready = true;
     return true;
 }

@@ -89,7 +89,8 @@ bool node_joining(const struct cluster *cluster, const struct node *node, int64_
 
 /*
  * Its process is there and does not answer: stopped, swapping, collecting garbage. The others would
- * find out much later. Its own host alone may conclude that: for anybody else it may be the network.
+ * find out much later. Its own host alone may conclude that: for anybody else it may be the
+ * network.
  */
 static bool is_hung(const struct cluster *cluster, const struct node *node, int64_t now_ms)
 {

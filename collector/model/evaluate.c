@@ -86,8 +86,10 @@ static void update_nodes(struct evaluation *evaluation)
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         struct node *node = cluster->sorted[i];
 
-        if (node->private.first_seen_ms == 0)
+        if (node->private.first_seen_ms == 0) {
             node->private.first_seen_ms = evaluation->now_ms;
+            node->private.came_later = cluster->rounds > 0;
+        }
         update_gone(evaluation, node);
         update_identity(evaluation, node);
         update_process(node);
@@ -98,8 +100,9 @@ static void update_nodes(struct evaluation *evaluation)
 }
 
 /* Only voters_settle() takes votes; every policy starts from all eligible observers. */
-static void count_votes(struct cluster *cluster)
+static void count_votes(const struct evaluation *evaluation)
 {
+    struct cluster *cluster = evaluation->cluster;
     struct voters *voters = &cluster->private->voters;
 
     voters->n = 0;
@@ -107,6 +110,10 @@ static void count_votes(struct cluster *cluster)
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         const struct node *node = cluster->sorted[i];
 
+        /* Gossip takes a few seconds to get around. */
+        voters->young[node->index] =
+            node->private.came_later &&
+            evaluation->now_ms - node->private.first_seen_ms < cluster->readiness.settle_ms;
         if (node->ineligible != ELIGIBLE)
             continue;
         voters->voter[voters->n++] = (struct voter){
@@ -289,7 +296,7 @@ void cluster_evaluate(struct cluster *cluster, bool round, int64_t now_ms,
     struct evaluation evaluation = {.cluster = cluster, .now_ms = now_ms, .round = round};
 
     update_nodes(&evaluation);
-    count_votes(cluster);
+    count_votes(&evaluation);
     update_members(&evaluation);
     if (cluster->readiness.policy == POLICY_MUTUAL)
         voters_settle(&cluster->private->voters);

@@ -310,8 +310,7 @@ static bool follow_hang(const struct cluster *cluster, struct node *node,
 {
     bool before = node->private.hung;
 
-    node->private.hung =
-        observation->hung && observation->age_ms <= cluster->readiness.view_ttl_ms;
+    node->private.hung = observation->hung && observation->age_ms <= cluster->readiness.view_ttl_ms;
     return node->private.hung != before;
 }
 

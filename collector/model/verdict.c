@@ -39,10 +39,14 @@ void voters_count(struct voters *voters)
         tally_row(voters->tally, row, voters->n_places, weight);
 }
 
-static bool conflict(const struct voter *giver, const struct voter *receiver)
+static bool conflict(const struct voters *voters, const struct voter *giver,
+                     const struct voter *receiver)
 {
-    return giver->opinions[receiver->place] != LIVENESS_UP &&
-           giver->polls != giver->opinion_since[receiver->place];
+    uint8_t opinion = giver->opinions[receiver->place];
+
+    if (opinion == LIVENESS_UNKNOWN && voters->young[receiver->place])
+        return false;
+    return opinion != LIVENESS_UP && giver->polls != giver->opinion_since[receiver->place];
 }
 
 /* Sets given and received of every voter; returns how many conflicts there are. */
@@ -63,7 +67,7 @@ static size_t count_conflicts(struct voters *voters)
         for (size_t k = 0; k < n_accused; k++) {
             struct voter *receiver = &voters->voter[voters->accused[k]];
 
-            if (receiver == giver || !conflict(giver, receiver))
+            if (receiver == giver || !conflict(voters, giver, receiver))
                 continue;
             giver->given++;
             receiver->received++;
@@ -104,9 +108,9 @@ static size_t take_vote(struct voters *voters, struct voter *loser)
 
         if (other->lost_vote)
             continue;
-        if (conflict(loser, other))
+        if (conflict(voters, loser, other))
             other->received--;
-        if (conflict(other, loser))
+        if (conflict(voters, other, loser))
             other->given--;
     }
     for (size_t i = 0; i < voters->n_places; i++) {
@@ -175,6 +179,10 @@ struct verdict verdict_judge(const struct readiness_settings *settings, size_t n
     };
 
     verdict.unseen = verdict.counted - verdict.up - verdict.down;
+    if (voters->young[place]) {
+        verdict.counted -= verdict.unseen;
+        verdict.unseen = 0;
+    }
     *ret_seen_up = seen_up(settings, &verdict, standing);
     if (standing == STANDING_LOST_VOTE)
         verdict.reasons |= REASON_LOST_VOTE;

@@ -29,7 +29,8 @@ struct voters {
     size_t n_lost; /* of those, without a vote */
     size_t n_places;
     struct tally *tally; /* [place of a node] */
-    size_t *accused;     /* working memory for as many as there are voters */
+    bool *young; /* [place of a node]: heard of so lately that not to see it is no opinion yet */
+    size_t *accused; /* working memory for as many as there are voters */
 };
 
 /* Counts all voters' opinions into the tallies; all have their vote. */

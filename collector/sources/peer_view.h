@@ -21,9 +21,9 @@
 #define PEER_VIEW_FORMAT 1
 
 /*
- * Reads the document that the host of `address` gave. *ret has result, process_gone, hung, detail and
- * (with POLL_OK, POLL_REFUSED and POLL_NO_MBEAN being what that host's own poll came to) the view,
- * which is owned by the caller and there with POLL_OK alone. Nothing else of *ret is touched.
+ * Reads the document that the host of `address` gave. *ret has result, process_gone, hung, detail
+ * and (with POLL_OK, POLL_REFUSED and POLL_NO_MBEAN being what that host's own poll came to) the
+ * view, which is owned by the caller and there with POLL_OK alone. Nothing else of *ret is touched.
  */
 void peer_view_parse(const struct prober_addr *address, const char *body, size_t len,
                      struct observation *ret);

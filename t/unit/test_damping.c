@@ -294,6 +294,30 @@ static void repair_is_needed_after_the_hint_window(void **state)
     }
 }
 
+/* To come up for the first time is no change of mind. */
+static void one_crash_of_a_new_node_is_no_flapping(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    fleet_init(&fleet, 3, POLICY_MUTUAL);
+    fleet.node[1].native = TRILEAN_FALSE;
+    fleet_round(&fleet);
+    for (int i = 0; i < 2; i++) {
+        fleet.node[1].native = TRILEAN_TRUE;
+        fleet_round(&fleet);
+        assert_int_equal(fleet_node(&fleet, 1)->verdict.readiness, READY);
+        fleet.node[1].native = TRILEAN_FALSE;
+        fleet_round(&fleet);
+        assert_int_equal(fleet_node(&fleet, 1)->verdict.readiness, NOT_READY);
+    }
+    /* The second one is. */
+    fleet.node[1].native = TRILEAN_TRUE;
+    fleet_round(&fleet);
+    assert_int_equal(fleet_node(&fleet, 1)->verdict.reasons, REASON_REHAB);
+    fleet_done(&fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +334,7 @@ int main(void)
         cmocka_unit_test(rehab_may_be_off),
         cmocka_unit_test(down_since_is_in_the_eyes_of_those_that_count),
         cmocka_unit_test(repair_is_needed_after_the_hint_window),
+        cmocka_unit_test(one_crash_of_a_new_node_is_no_flapping),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,21 +372,21 @@ static void a_process_stays_gone_until_it_answers_or_gossip_knows_the_next(void 
     for (int by_gossip = 0; by_gossip < 2; by_gossip++) {
         fleet_init(&fleet, 3, POLICY_MUTUAL);
         fleet_round(&fleet);
-        fleet.node[0].result = POLL_REFUSED;
-        fleet.node[0].process_gone = true;
+        fleet.node[2].result = POLL_REFUSED;
+        fleet.node[2].process_gone = true;
         fleet_round(&fleet);
-        fleet.node[0].process_gone = false;
-        fleet.node[0].result = POLL_TIMEOUT;
+        fleet.node[2].process_gone = false;
+        fleet.node[2].result = POLL_TIMEOUT;
         fleet_rounds(&fleet, 5000);
-        assert_verdicts(&fleet, ".rr");
-        fleet.node[0].generation++;
-        fleet.node[0].rpc_ready = TRILEAN_UNKNOWN;
+        assert_verdicts(&fleet, "rr.");
+        fleet.node[2].generation++;
+        fleet.node[2].rpc_ready = TRILEAN_UNKNOWN;
         fleet_rounds(&fleet, 2000);
-        assert_verdicts(&fleet, ".rr");
+        assert_verdicts(&fleet, "rr.");
         if (by_gossip)
-            fleet.node[0].rpc_ready = TRILEAN_TRUE;
+            fleet.node[2].rpc_ready = TRILEAN_TRUE;
         else
-            fleet.node[0].result = POLL_OK;
+            fleet.node[2].result = POLL_OK;
         fleet_round(&fleet);
         assert_verdicts(&fleet, "rrr");
         fleet_done(&fleet);

@@ -324,6 +324,44 @@ static void the_figures_of_a_verdict_add_up(void **state)
     fleet_done(&fleet);
 }
 
+/* A node that is new, and of which gossip has not told everybody yet, is judged by those that know
+ * it. */
+static void who_has_not_heard_of_a_new_node_says_nothing(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    for (enum policy policy = POLICY_MUTUAL; policy <= POLICY_UNANIMOUS; policy++) {
+        fleet_init(&fleet, 4, policy);
+        fleet.node[3].result = POLL_TIMEOUT;
+        for (size_t i = 0; i < 4; i++)
+            fleet.node[i].row[3] = '-';
+        fleet_rounds(&fleet, 4000);
+        fleet.node[0].row[3] = fleet.node[1].row[3] = 'U';
+        fleet_rounds(&fleet, 5500); /* without a view of its own it is taken for joining that long */
+        assert_true(fleet_node(&fleet, 3)->verdict.reasons & REASON_UNSEEN);
+        fleet_done(&fleet);
+
+        fleet_init(&fleet, 4, policy);
+        for (size_t i = 0; i < 4; i++)
+            fleet.node[3].row[i] = fleet.node[i].row[3] = i < 3 ? '-' : 'U';
+        fleet.node[3].result = POLL_TIMEOUT;
+        fleet_rounds(&fleet, 4000);
+        fleet.node[3].result = POLL_OK;
+        memcpy(fleet.node[3].row, "UUUU", 4);
+        fleet.node[0].row[3] = fleet.node[1].row[3] = 'U';
+        fleet_rounds(&fleet, 4000);
+        assert_int_equal(fleet_node(&fleet, 3)->verdict.readiness, READY);
+        assert_int_equal(fleet_node(&fleet, 2)->verdict.readiness, READY);
+        assert_int_equal(fleet_node(&fleet, 3)->verdict.counted, 2);
+        /* Now it is no news any more. */
+        fleet_rounds(&fleet, 2000);
+        assert_false(fleet_node(&fleet, 2)->verdict.readiness == READY &&
+                     fleet_node(&fleet, 3)->verdict.readiness == READY);
+        fleet_done(&fleet);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_majority_is_of_all_members_also_on_the_small_side),
         cmocka_unit_test(count_asks_for_so_many_that_see_it_up),
         cmocka_unit_test(the_figures_of_a_verdict_add_up),
+        cmocka_unit_test(who_has_not_heard_of_a_new_node_says_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
