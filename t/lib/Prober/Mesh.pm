@@ -5,7 +5,8 @@ package Prober::Mesh;
 # and nothing is left of it when the test's processes have ended.
 #
 #   BEGIN { Prober::Mesh::own_network() }          # before anything is started; skips the test where that cannot be
-#   my $m = Prober::Mesh->new(layout => 'dc1:r1,dc1:r2,dc2:r1', seeds => '1,3');
+#   my $why_not = Prober::Mesh::no_network();      # nothing where it can
+#   my $m = Prober::Mesh->new(layout => 'dc1:r1,dc1:r2,dc2:r1', seeds => '1,3', phi => 8);
 #   $m->start(1, 2, 3);                            # each with all three programs; nobody waits
 #   $m->cluster;  $m->ip(2);  $m->numbers;         # a Prober::Cluster; 10.77.0.2; 1, 2, 3
 #   $m->http(2, '/healthz/10.77.0.1');             # what nginx of host 2 answers the test, which is 10.77.0.254
@@ -30,18 +31,27 @@ use Prober::Test qw(root tempdir spew run wait_for nginx);
 
 use constant NET  => '10.77.0';
 use constant PORT => 8888;         # the default of peers.url
+use constant CASSANDRA => '5.0.4';
 
 # A lower threshold than Cassandra's 8: its failure detectors take some 12 s instead of 18.
 use constant PHI => 5;
 
-sub own_network {
-    return if $ENV{PROBER_MESH_NET};
-    my ($why) = $> != 0 ? 'namespaces need root' : ();
+sub no_network {
+    return 'namespaces need root' if $> != 0;
     for my $tool (qw(ip nft nsenter setpriv)) {
-        $why //= "there is no $tool" if !grep { -x "$_/$tool" } qw(/usr/sbin /sbin /usr/bin /bin);
+        return "there is no $tool" if !grep { -x "$_/$tool" } qw(/usr/sbin /sbin /usr/bin /bin);
     }
-    $why //= 'this kernel makes no network namespaces' if (run('unshare', '--net', 'true'))[0] != 0;
+    return (run('unshare', '--net', 'true'))[0] == 0 ? undef : 'this kernel makes no network namespaces';
+}
+
+# What tests fetch, they fetch before: nothing can be reached from there.
+sub own_network {
+    my (@fetch) = @_;
+    return sh('ip link set lo up') if $ENV{PROBER_MESH_NET};
+    my $why = no_network();
     plan(skip_all => $why) if $why;
+    my ($status, $said) = run(root() . '/t/lib/cassandra', 'fetch', CASSANDRA, @fetch);
+    die $said if $status != 0;
     $ENV{PROBER_MESH_NET} = 1;
     exec 'unshare', '--net', $^X, $0, @ARGV or die "unshare: $!";
 }
@@ -49,11 +59,11 @@ sub own_network {
 sub new {
     my ($class, %option) = @_;
     my $self = bless { conf => '' }, $class;
-    sh('ip link set lo up', 'ip link add mesh type bridge', 'ip addr add ' . NET . '.254/24 dev mesh', 'ip link set mesh up',
+    sh('ip link add mesh type bridge', 'ip addr add ' . NET . '.254/24 dev mesh', 'ip link set mesh up',
         'nft add table bridge faults');
     $self->{cluster} = Prober::Cluster->new(
-        version => '5.0.4', layout => $option{layout}, seeds => $option{seeds} // '1', base => NET . '.', jmx => 'local',
-        phi => PHI);
+        version => CASSANDRA, layout => $option{layout}, seeds => $option{seeds} // '1', base => NET . '.', jmx => 'local',
+        phi => $option{phi} // PHI);
     $self->add_host($_) for $self->numbers;
     $self->heal;
     return $self;
