@@ -16,7 +16,7 @@ BEGIN { Prober::Mesh::own_network() }
 
 # The defaults, in s, and what judging, publishing and looking may take on a busy machine.
 use constant { INTERVAL => 0.5, TIMEOUT => 1, VIEW_TTL => 3, STALE => 10, SLACK => 1 };
-use constant CONVICTED => 60;    # gossip takes some 12 s for a silent node to be DOWN, and as long for a half silent one
+use constant CONVICTED => 120;   # gossip takes some 12 s for a silent node to be DOWN, and as long for a half silent one
 use constant STARTED   => 180;
 
 # Node 5 changes more often here than a node may that is to be trusted at once.
