@@ -31,10 +31,11 @@ LIB_SRC := $(SHARED_SRC) $(filter-out collector/main.c,$(wildcard collector/*.c 
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/test_*.c))
 TOOLS := $(patsubst t/lib/%.c,$(BUILD)/tools/%,$(wildcard t/lib/*.c))
+PRELOAD := $(patsubst t/preload/%.c,build/preload/%.so,$(wildcard t/preload/*.c))
 FUZZ := $(patsubst t/fuzz/%.c,build/fuzz/%,$(wildcard t/fuzz/fuzz_*.c))
 
 all: $(BUILD)/prober-collector $(if $(SAN),,build/ngx_http_prober_module.so)
-tools: $(TOOLS)
+tools: $(TOOLS) $(PRELOAD)
 
 $(BUILD)/libprober.a: $(LIB_OBJ)
 	rm -f $@ && $(AR) rcs $@ $^
@@ -53,6 +54,10 @@ $(BUILD)/unit/%: t/unit/%.c $(BUILD)/libprober.a
 $(BUILD)/tools/%: t/lib/%.c $(BUILD)/libprober.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP $(LDFLAGS_ALL) -o $@ $< $(BUILD)/libprober.a $(LIBS) -lpthread
+
+build/preload/%.so: t/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=gnu11 $(OPT) $(WARN) -fPIC -shared -o $@ $<
 
 # Fuzz targets are built by clang, and the code under test with them, so that coverage reaches into it.
 FUZZFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -121,7 +126,7 @@ install: all
 format:
 	clang-format -i shared/*.[ch] ngx_prober_module/*.[ch] collector/*.[ch] collector/*/*.[ch] t/*/*.[ch]
 clean:
-	rm -rf build/obj build/asan build/tsan build/unit build/tools build/fuzz build/nginx build/*.a build/*.so \
+	rm -rf build/obj build/asan build/tsan build/unit build/tools build/preload build/fuzz build/nginx build/*.a build/*.so \
 	    build/prober-collector
 
 .PHONY: all tools test-programs unit-programs fuzz-programs check unit fuzz-smoke bench soak install format clean

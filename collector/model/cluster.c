@@ -71,6 +71,7 @@ struct cluster *cluster_free(struct cluster *cluster)
     free(cluster->private->voters.voter);
     free(cluster->private->voters.tally);
     free(cluster->private->voters.young);
+    free(cluster->private->voters.witnesses);
     free(cluster->private->voters.accused);
     free(cluster->private->decisions);
     free(cluster->private);
@@ -138,12 +139,14 @@ static void ensure_capacity(struct cluster *cluster)
     free(private->voters.voter);
     free(private->voters.tally);
     free(private->voters.young);
+    free(private->voters.witnesses);
     free(private->voters.accused);
     free(private->decisions);
     private->voters = (struct voters){
         .voter = model_alloc(after, sizeof(*private->voters.voter)),
         .tally = model_alloc(after, sizeof(*private->voters.tally)),
         .young = model_alloc(after, sizeof(*private->voters.young)),
+        .witnesses = model_alloc(after, sizeof(*private->voters.witnesses)),
         .accused = model_alloc(after, sizeof(*private->voters.accused)),
     };
     private->decisions = model_alloc(after, sizeof(*private->decisions));

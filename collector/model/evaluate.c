@@ -99,6 +99,13 @@ static void update_nodes(struct evaluation *evaluation)
     }
 }
 
+static void count_witness(struct voters *voters, const struct node *observer)
+{
+    for (size_t place = 0; place < voters->n_places; place++)
+        voters->witnesses[place] +=
+            place != observer->index && observer->opinions[place] == LIVENESS_UP;
+}
+
 /* Only voters_settle() takes votes; every policy starts from all eligible observers. */
 static void count_votes(const struct evaluation *evaluation)
 {
@@ -107,6 +114,7 @@ static void count_votes(const struct evaluation *evaluation)
 
     voters->n = 0;
     voters->n_places = cluster->n_nodes;
+    memset(voters->witnesses, 0, voters->n_places * sizeof(*voters->witnesses));
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         const struct node *node = cluster->sorted[i];
 
@@ -114,6 +122,8 @@ static void count_votes(const struct evaluation *evaluation)
         voters->young[node->index] =
             node->private.came_later &&
             evaluation->now_ms - node->private.first_seen_ms < cluster->readiness.settle_ms;
+        if (node->ineligible == INELIGIBLE_SETTLING)
+            count_witness(voters, node);
         if (node->ineligible != ELIGIBLE)
             continue;
         voters->voter[voters->n++] = (struct voter){

@@ -183,6 +183,11 @@ struct verdict verdict_judge(const struct readiness_settings *settings, size_t n
         verdict.counted -= verdict.unseen;
         verdict.unseen = 0;
     }
+    /* Who has just come back sees others DOWN at first; whom it sees UP is UP. */
+    if (verdict.counted < verdict.needed) {
+        verdict.counted += voters->witnesses[place];
+        verdict.up += voters->witnesses[place];
+    }
     *ret_seen_up = seen_up(settings, &verdict, standing);
     if (standing == STANDING_LOST_VOTE)
         verdict.reasons |= REASON_LOST_VOTE;

@@ -30,6 +30,8 @@ struct voters {
     size_t n_places;
     struct tally *tally; /* [place of a node] */
     bool *young; /* [place of a node]: heard of so lately that not to see it is no opinion yet */
+    /* [place of a node]: how many others that will be voters, but still settle, see it UP. */
+    uint32_t *witnesses;
     size_t *accused; /* working memory for as many as there are voters */
 };
 

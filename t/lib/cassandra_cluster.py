@@ -85,13 +85,16 @@ class Cluster:
         if self.pid(node):
             raise Failed(f"node {node['number']} is already running")
         home = self.home(node)
+        netns = home / "netns"
         until = time.monotonic() + 5     # what just ended may not have closed all it had open
-        for port in PORTS:
+        for port in () if netns.exists() else PORTS:
             while not can_bind(node["address"], port):
                 if time.monotonic() > until:
                     raise Failed(f"{node['address']}:{port} is taken")
                 time.sleep(0.1)
         command = cassandra_conf.command(self.conf, node, home)
+        if netns.exists():
+            command = ["nsenter", f"--net={netns}", *command]
         with open(home / "console.log", "ab") as console:
             java = subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=console,
                                     stderr=console, start_new_session=True)

@@ -20,6 +20,7 @@ start_native_transport: true
 auto_bootstrap: {bootstrap}
 authenticator: {authenticator}
 auto_snapshot: false
+phi_convict_threshold: {phi}
 hinted_handoff_enabled: true
 commitlog_sync: periodic
 commitlog_sync_period_in_ms: 10000
@@ -65,7 +66,7 @@ def write(cluster, node, home):
     auth = "PasswordAuthenticator" if cluster["cql_auth"] else "AllowAllAuthenticator"
     (home / "cassandra.yaml").write_text(YAML.format(
         name=cluster["name"], tokens=cluster["tokens"], seeds=seeds, address=node["address"],
-        bootstrap=str(node["bootstrap"]).lower(), authenticator=auth,
+        bootstrap=str(node["bootstrap"]).lower(), authenticator=auth, phi=cluster["phi"],
         storage=STORAGE, native=NATIVE), encoding="utf-8")
     (home / "rackdc.properties").write_text(f"dc={node['dc']}\nrack={node['rack']}\n",
                                             encoding="utf-8")
@@ -118,6 +119,7 @@ def _jmx(cluster, node):
 
 
 def jmx_port(cluster, node):
-    if cluster["jmx"] == "jvm":
+    """A node that is not on a loopback address has a network namespace, and 127.0.0.1, to itself."""
+    if cluster["jmx"] == "jvm" or not node["address"].startswith("127."):
         return JMX
     return 20000 + 32 * int(node["address"].split(".")[2]) + node["number"]

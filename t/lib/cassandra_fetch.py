@@ -15,6 +15,7 @@ JOLOKIA = "2.1.2"
 AGENT = BUILD / f"jolokia-agent-jvm-{JOLOKIA}-javaagent.jar"
 JRE11 = BUILD / "jre11"
 HTTP_SERVER = BUILD / "http-20070405.jar"
+DRIVER = BUILD / "driver"     # for sys.path: the client library
 
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -60,6 +61,16 @@ def fetch(version):
                 _jar(HTTP_SERVER, "com.sun.net.httpserver:http:20070405")
         if not lib(version).exists():
             _jars(version)
+
+
+def fetch_driver():
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with open(BUILD / ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not DRIVER.exists():
+            with _aside(DRIVER) as part:
+                _run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--only-binary", ":all:",
+                     "--target", part, "cassandra-driver>=3.29,<4")
 
 
 def _jars(version):

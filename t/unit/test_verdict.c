@@ -324,6 +324,32 @@ static void the_figures_of_a_verdict_add_up(void **state)
     fleet_done(&fleet);
 }
 
+/* A rolling restart of three: one is just back and settles, the next one drains. */
+static void who_settles_is_a_witness_for_whom_it_sees(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    fleet_init(&fleet, 3, POLICY_MUTUAL);
+    fleet_rounds(&fleet, 1000);
+    fleet.node[0].result = POLL_REFUSED;
+    fleet_rounds(&fleet, 4000);
+    fleet.node[0].result = POLL_OK;
+    fleet_round(&fleet);
+    assert_int_equal(fleet_node(&fleet, 0)->ineligible, INELIGIBLE_SETTLING);
+    fleet.node[1].mode = "DRAINING";
+    fleet_round(&fleet);
+    assert_int_equal(fleet_node(&fleet, 0)->ineligible, INELIGIBLE_SETTLING);
+    assert_int_equal(fleet_node(&fleet, 2)->verdict.readiness, READY);
+    assert_int_equal(fleet_node(&fleet, 2)->verdict.counted, 1);
+    /* What it does not see UP yet is no accusation. */
+    fleet.node[0].row[2] = 'D';
+    fleet_round(&fleet);
+    assert_int_equal(fleet_node(&fleet, 2)->verdict.reasons, REASON_FEW_OBSERVERS);
+    assert_int_equal(fleet_node(&fleet, 2)->verdict.counted, 0);
+    fleet_done(&fleet);
+}
+
 /* A node that is new, and of which gossip has not told everybody yet, is judged by those that know
  * it. */
 static void who_has_not_heard_of_a_new_node_says_nothing(void **state)
@@ -380,6 +406,7 @@ int main(void)
         cmocka_unit_test(count_asks_for_so_many_that_see_it_up),
         cmocka_unit_test(the_figures_of_a_verdict_add_up),
         cmocka_unit_test(who_has_not_heard_of_a_new_node_says_nothing),
+        cmocka_unit_test(who_settles_is_a_witness_for_whom_it_sees),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@ package Prober::Cluster;
 
 # A real Cassandra cluster (t/lib/cassandra) in the test's directory. Whatever ends the test ends its nodes.
 #
-#   my $c = Prober::Cluster->new(version => '5.0.4', layout => 'dc1:r1,dc1:r2,dc2:r1');
+#   my $c = Prober::Cluster->new(version => '5.0.4', layout => 'dc1:r1,dc1:r2,dc2:r1');   # and what "new" takes
 #   $c->ip(3);  $c->ips;  $c->numbers;            # broadcast addresses, of nodes 1, 2, ...
 #   $c->start(1, 2, 3);                           # these begin to start; nobody waits
 #   $c->wait_for_start(3);                        # until it serves, or the test dies with what it said
@@ -30,9 +30,8 @@ sub new {
     my ($class, %option) = @_;
     my $self = bless { dir => Prober::Test::tempdir() . '/cassandra', ip => [undef], starting => {} }, $class;
     push @all, $self;
-    my $said = $self->tool('new', $self->{dir}, '--version', $option{version}, '--layout', $option{layout},
-        '--jmx', $option{jmx} // 'jvm');
-    $self->{ip}[$1] = $2 while $said =~ /^(\d+) (127\.\S+) /mg;
+    my $said = $self->tool('new', $self->{dir}, map { ("--$_", $option{$_}) } sort keys %option);
+    $self->{ip}[$1] = $2 while $said =~ /^(\d+) ([\d.]+) /mg;
     return $self;
 }
 

@@ -8,6 +8,15 @@ package Prober::Haproxy;
 #
 #   my $h = Prober::Haproxy->start($nginx->port, @ips);
 #   $h->port('cql_get');  $h->stats;             # { 'cql_get/IP' => { status => 'UP', stot => 7, ... }, ... }
+#
+# or as it is told to:
+#
+#   my $h = Prober::Haproxy->start_with({ ports => [ 'a', 'b' ], timeout => '1h' }, <<'CONF');   # %%a%% is a port
+#   listen cql
+#       bind 127.0.0.1:%%a%%
+#   ...
+#   CONF
+#   $h->runtime('set server cql/IP state drain');   # of its runtime API: what it said, or the test dies
 
 use strict;
 use warnings;
@@ -21,11 +30,17 @@ sub frontends { @frontends }
 
 sub start {
     my ($class, $check_port, @ips) = @_;
+    return $class->start_with({ ports => \@frontends, timeout => '10s' }, conf($check_port, @ips));
+}
+
+sub start_with {
+    my ($class, $option, $conf) = @_;
     my $dir = Prober::Test::tempdir();
     my $self = bless {
-        socket => "$dir/haproxy.sock", port => { map { $_ => Prober::Test::free_port() } @frontends },
+        socket => "$dir/haproxy.sock", port => { map { $_ => Prober::Test::free_port() } @{ $option->{ports} } },
     }, $class;
-    my $conf = Prober::Test::spew("$dir/haproxy.conf", $self->conf($check_port, @ips));
+    $conf =~ s/%%(\w+)%%/$self->{port}{$1} \/\/ die "no port $1"/ge;
+    $conf = Prober::Test::spew("$dir/haproxy.conf", $self->common($option->{timeout}) . $conf);
     $self->{process} = Prober::Test::start(name => 'haproxy', command => [ binary(), '-db', '-f', $conf ]);
     Prober::Test::wait_for(
         sub {
@@ -36,8 +51,26 @@ sub start {
     return $self;
 }
 
+sub common {
+    my ($self, $timeout) = @_;
+    return <<"CONF";
+global
+    stats socket $self->{socket} mode 600 level admin
+    log stdout format raw local0 info
+defaults
+    mode tcp
+    log global
+    option redispatch 1
+    retries 3
+    timeout connect 1s
+    timeout check 2s       # else it is inter, too little for one busy moment of the machine
+    timeout client $timeout
+    timeout server $timeout
+CONF
+}
+
 sub conf {
-    my ($self, $check_port, @ips) = @_;
+    my ($check_port, @ips) = @_;
     my $checks = join '', map { <<"BACKEND" } @ips;
 backend check_$_
     option httpchk /healthz/$_
@@ -46,24 +79,12 @@ BACKEND
     my $tracking = join '', map { "    server $_ $_:9042 track check_$_/node\n" } @ips;
     my $checked  = join '', map { "    server $_ $_:9042 check addr 127.0.0.1 port $check_port\n" } @ips;
     return <<"CONF";
-global
-    stats socket $self->{socket} mode 600 level user
-    log stdout format raw local0 info
-defaults
-    mode tcp
-    log global
     balance roundrobin
-    option redispatch 1
-    retries 3
-    timeout connect 1s
-    timeout check 2s       # else it is inter, too little for one busy moment of the machine
-    timeout client 10s
-    timeout server 10s
     default-server inter 200ms fall 1 rise 1
 ${checks}listen cql_options
-    bind 127.0.0.1:$self->{port}{cql_options}
+    bind 127.0.0.1:%%cql_options%%
 ${tracking}listen cql_get
-    bind 127.0.0.1:$self->{port}{cql_get}
+    bind 127.0.0.1:%%cql_get%%
     option httpchk
     http-check send meth GET uri-lf "/healthz/%[srv_name]" ver HTTP/1.1 hdr Host prober
 $checked
@@ -72,19 +93,32 @@ CONF
 
 sub port { $_[0]{port}{ $_[1] } }
 
-# Of every server behind a frontend, what the stats socket says.
+sub ask {
+    my ($self, $command) = @_;
+    my $socket = IO::Socket::UNIX->new(Peer => $self->{socket}) or return '';
+    print {$socket} "$command\n";
+    $socket->flush;
+    local $/;
+    return readline($socket) // '';
+}
+
+# Commands that change something say nothing when they have.
+sub runtime {
+    my ($self, $command) = @_;
+    my $said = $self->ask($command);
+    die "haproxy: $command: $said" if $said =~ /\S/;
+}
+
+# Of every server behind a "listen", what the stats socket says.
 sub stats {
     my ($self) = @_;
-    my $socket = IO::Socket::UNIX->new(Peer => $self->{socket}) or return {};
-    print {$socket} "show stat\n";
-    $socket->flush;
-    my ($head, @lines) = grep { length } split /\n/, do { local $/; readline($socket) // '' };
+    my ($head, @lines) = grep { length } split /\n/, $self->ask('show stat');
     my @names = split /,/, ($head // '') =~ s/^# //r;
     my %servers;
     for my $line (@lines) {
         my %value;
         @value{@names} = split /,/, $line, -1;
-        next if !grep { $_ eq $value{pxname} } @frontends or $value{svname} =~ /^(FRONTEND|BACKEND)$/;
+        next if $value{pxname} =~ /^check_/ or $value{svname} =~ /^(FRONTEND|BACKEND)$/;
         $servers{"$value{pxname}/$value{svname}"} = \%value;
     }
     return \%servers;
