@@ -4,7 +4,7 @@
     put_load.py SOCKET CLIENTS COUNT ADDRESS...
 
 Prints "sent CLIENT TTL" before a request and "acked CLIENT TTL" after its 200, and ends when every
-client has COUNT of them. A request that got no answer is sent again, with the next TTL. Besides,
+client has COUNT of them and there was a line on stdin. A request that got no answer is sent again, with the next TTL. Besides,
 one client sets /dcs to values that are whole or not: NAME of N characters, N replicas.
 """
 import asyncio
@@ -44,10 +44,10 @@ class Connection:
             return 0
 
 
-async def client(path, number, address, count, done):
+async def client(path, number, address, count, told, done):
     connection = Connection(path)
     ttl, acked = 1000, 0
-    while acked < count:
+    while acked < count or not told.is_set():
         ttl += 1
         say("sent", number, ttl)
         status = await connection.put(f"/drain/{address}?ttl={ttl}s")
@@ -72,7 +72,9 @@ async def writer_of_dcs(path, clients, done):
 async def main():
     path, clients, count, addresses = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
     done = []
-    await asyncio.gather(*(client(path, i, addresses[i], count, done) for i in range(clients)),
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, told.set)
+    await asyncio.gather(*(client(path, i, addresses[i], count, told, done) for i in range(clients)),
                          writer_of_dcs(path, clients, done))
 
 

@@ -2,7 +2,8 @@
  * LD_PRELOAD: keeps beside what a directory has what it would have after a power cut, in
  * $POWER_CUT/now: the names as of the last fsync() of the directory $POWER_CUT_OF, each with the
  * bytes as of the last fsync() of its file; none where there was no such fsync(). With
- * POWER_CUT_LAZY set no fsync() counts, as if the program had not called it.
+ * POWER_CUT_LAZY=files no fsync() of a file counts, as if the program had not called it; with
+ * POWER_CUT_LAZY=names none of a directory.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -75,14 +76,17 @@ static void keep_names(const char *root, const char *of)
 int fsync(int fd)
 {
     static int (*real)(int);
-    const char *root = getenv("POWER_CUT"), *of = getenv("POWER_CUT_OF");
+    const char *root = getenv("POWER_CUT"), *of = getenv("POWER_CUT_OF"),
+               *lazy = getenv("POWER_CUT_LAZY");
     struct stat st, directory;
     int r;
 
     if (!real)
         real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
     r = real(fd);
-    if (r < 0 || !root || !of || getenv("POWER_CUT_LAZY") || fstat(fd, &st) < 0)
+    if (r < 0 || !root || !of || fstat(fd, &st) < 0)
+        return r;
+    if (lazy && strcmp(lazy, S_ISREG(st.st_mode) ? "files" : "names") == 0)
         return r;
     pthread_mutex_lock(&lock);
     if (S_ISREG(st.st_mode))
