@@ -120,6 +120,7 @@ install: all
 	install -D -m 644 systemd/prober-collector.service $(DESTDIR)/lib/systemd/system/prober-collector.service
 	install -D -m 644 systemd/cassandra-prober.sysusers $(DESTDIR)/usr/lib/sysusers.d/cassandra-prober.conf
 	install -D -m 644 README.md $(DESTDIR)/usr/share/doc/cassandra-prober/README.md
+	install -D -m 644 packaging/nginx/prober.conf $(DESTDIR)/usr/share/doc/cassandra-prober/nginx-site.conf
 	test -e $(DESTDIR)/etc/cassandra-prober/collector.conf || \
 	    install -D -m 644 packaging/collector.conf $(DESTDIR)/etc/cassandra-prober/collector.conf
 
