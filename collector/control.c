@@ -75,6 +75,9 @@ static void on_done(int result, void *userdata)
 
     if (result == 0) {
         log_notice("%s by %s", asked->what, request->user);
+    } else if (result == -ECANCELED) {
+        snprintf(line, sizeof(line), "the collector ends; whether this holds is not known");
+        log_warning("%s by %s: %s", asked->what, request->user, line);
     } else {
         snprintf(line, sizeof(line), "nothing has changed: cannot write the state file: %s",
                  strerror(-result));
@@ -152,7 +155,7 @@ static void open_socket(struct control *control, sd_event *event)
     int r = control_socket_new(event, path, on_request, control, &control->socket);
 
     if (r == -EADDRINUSE)
-        log_error("%s: somebody else listens there; nothing can be set", path);
+        log_error("%s: somebody else listens there, or it is no socket; nothing can be set", path);
     else if (r < 0)
         log_error("cannot listen on %s: %s; nothing can be set", path, strerror(-r));
 }

@@ -57,22 +57,33 @@ static json_t *read_boolean(const char *body, size_t len, char line[REQUEST_LINE
                        "False");
 }
 
+/* `seen` is an object with a key for each text so far: a body may have a hundred thousand. */
+static bool is_twice(json_t *seen, const char *text, char line[REQUEST_LINE_LEN])
+{
+    if (json_object_get(seen, text)) {
+        wrong(line, "%s is there twice", text);
+        return true;
+    }
+    json_object_set_new(seen, text, json_true());
+    return false;
+}
+
 /* An array of addresses, each in its one spelling and once, in the given order. */
 static json_t *read_addresses(const char *body, size_t len, char line[REQUEST_LINE_LEN])
 {
-    json_t *array = read_json(body, len, line), *item, *ret;
-    size_t i, k;
+    json_t *array = read_json(body, len, line), *item, *ret, *seen;
+    size_t i;
 
     if (!array)
         return NULL;
     ret = json_array();
+    seen = json_object();
     if (!json_is_array(array))
         wrong(line, "the body is no array of addresses: [\"10.0.0.1\", \"10.0.0.2\"]");
     json_array_foreach(array, i, item)
     {
         char text[PROBER_ADDR_STRLEN];
         struct prober_addr address;
-        json_t *other;
 
         if (!json_is_string(item) ||
             prober_addr_parse(json_string_value(item), json_string_length(item), &address) < 0) {
@@ -80,10 +91,11 @@ static json_t *read_addresses(const char *body, size_t len, char line[REQUEST_LI
             break;
         }
         prober_addr_format(&address, text);
-        json_array_foreach(ret, k, other) if (strcmp(json_string_value(other), text) == 0)
-            wrong(line, "%s is there twice", text);
+        if (is_twice(seen, text, line))
+            break;
         json_array_append_new(ret, json_string(text));
     }
+    json_decref(seen);
     json_decref(array);
     if (line[0] == '\0')
         return ret;
@@ -104,12 +116,13 @@ static json_t *read_seeds(const char *body, size_t len, char line[REQUEST_LINE_L
 
 static json_t *read_dcs(const char *body, size_t len, char line[REQUEST_LINE_LEN])
 {
-    json_t *array = read_json(body, len, line), *item, *ret;
+    json_t *array = read_json(body, len, line), *item, *ret, *seen;
     size_t i;
 
     if (!array)
         return NULL;
     ret = json_array();
+    seen = json_object();
     if (!json_is_array(array))
         wrong(line, "the body is no array: [{\"name\":\"dc1\",\"replicas\":3}]");
     json_array_foreach(array, i, item)
@@ -123,9 +136,12 @@ static json_t *read_dcs(const char *body, size_t len, char line[REQUEST_LINE_LEN
             wrong(line, "item %zu is not {\"name\":\"dc1\",\"replicas\":3}", i + 1);
             break;
         }
+        if (is_twice(seen, json_string_value(name), line))
+            break;
         json_array_append_new(ret, json_pack("{s:s, s:I}", "name", json_string_value(name),
                                              "replicas", json_integer_value(replicas)));
     }
+    json_decref(seen);
     json_decref(array);
     if (line[0] == '\0')
         return ret;

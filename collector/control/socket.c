@@ -105,6 +105,10 @@ static void find_user(struct pending *pending)
 
     if (user && user[0]) {
         snprintf(pending->request.user, sizeof(pending->request.user), "%s", user);
+        /* It goes into JSON and the journal; nobody says in which encoding it is. */
+        for (char *c = pending->request.user; *c; c++)
+            if (*c < 0x20 || *c > 0x7e)
+                *c = '?';
         return;
     }
     info = MHD_get_connection_info(pending->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -237,12 +241,16 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     return on_io(source, -1, 0, userdata);
 }
 
-/* Nobody listens on a socket that refuses. */
+/* Nobody listens on a socket that refuses. Other files refuse too, and are not ours to remove. */
 static bool is_abandoned(const struct sockaddr_un *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat st;
     bool abandoned;
+    int fd;
 
+    if (lstat(address->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return false;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
     abandoned = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
@@ -329,8 +337,10 @@ struct control_socket *control_socket_free(struct control_socket *socket)
         return NULL;
     sd_event_source_disable_unref(socket->io);
     sd_event_source_disable_unref(socket->timer);
-    if (socket->daemon)
+    if (socket->daemon) {
+        MHD_run(socket->daemon); /* sends the last answers */
         MHD_stop_daemon(socket->daemon);
+    }
     if (socket->fd >= 0)
         close(socket->fd);
     if (socket->path)

@@ -53,34 +53,45 @@ static int write_new(const char *path, const char *text)
     return r;
 }
 
-static int sync_directory(const char *path)
+/* The new file takes the old one's place, which stays as PATH.1: at no time is there neither. */
+static int rename_over(const struct state_file *file, int directory)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+    bool first = false;
+    int r;
 
-    if (fd < 0)
+    if (unlink(file->previous_path) < 0 && errno != ENOENT)
         return -errno;
-    if (fsync(fd) < 0)
-        r = -errno;
-    close(fd);
+    if (link(file->path, file->previous_path) < 0) {
+        if (errno != ENOENT)
+            return -errno;
+        first = true;
+    }
+    if (rename(file->new_path, file->path) < 0)
+        return -errno;
+    if (fsync(directory) == 0)
+        return 0;
+    r = -errno;
+    /* What is going to be refused must not come up with the next start. */
+    if (first)
+        unlink(file->path);
+    else
+        rename(file->previous_path, file->path);
     return r;
 }
 
 static int replace(const struct state_file *file)
 {
-    int r = write_new(file->new_path, file->text);
+    int directory = open(file->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
-    if (r < 0) {
+    if (directory < 0)
+        return -errno;
+    r = write_new(file->new_path, file->text);
+    if (r == 0)
+        r = rename_over(file, directory);
+    if (r < 0)
         unlink(file->new_path);
-        return r;
-    }
-    /* A second name for what is there now. At no time is there neither. */
-    if (unlink(file->previous_path) < 0 && errno != ENOENT)
-        return -errno;
-    if (link(file->path, file->previous_path) < 0 && errno != ENOENT)
-        return -errno;
-    if (rename(file->new_path, file->path) < 0)
-        return -errno;
-    return sync_directory(file->directory);
+    close(directory);
+    return r;
 }
 
 static void *run(void *userdata)
