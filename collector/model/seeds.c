@@ -210,7 +210,7 @@ static bool regions_have(const struct regions *regions, const struct prober_addr
     return false;
 }
 
-/* What the rule makes of a node where there is no value. */
+/* What the rule makes of a node while there are no lists. */
 enum fate {
     FATE_STAYS = 0, /* what it is: there is nobody to choose */
     FATE_SEED,
@@ -253,6 +253,14 @@ static enum fate *decide(const struct cluster *cluster, const struct places *pla
     return fates;
 }
 
+static bool region_has_lists(const struct seed_lists *lists, const struct seeds_settings *settings)
+{
+    for (size_t i = 0; i < lists->n; i++)
+        if (region_names(settings->datacenters, lists->items[i].datacenter))
+            return true;
+    return false;
+}
+
 void seeds_apply(struct cluster *cluster, const struct values *values,
                  const struct seeds_settings *settings, int64_t now_ms)
 {
@@ -272,6 +280,8 @@ void seeds_apply(struct cluster *cluster, const struct values *values,
             set_seed(cluster, node, addresses_have(&list->seeds, &node->address));
         else if (!region_names(settings->datacenters, datacenter))
             set_seed(cluster, node, regions_have(settings->regions, &node->address));
+        else if (region_has_lists(&lists, settings))
+            set_seed(cluster, node, false);
         else if (fates[node->index] != FATE_STAYS)
             set_seed(cluster, node, fates[node->index] == FATE_SEED);
     }

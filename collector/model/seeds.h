@@ -19,8 +19,8 @@
  * host writes it, its author: the one whose own node is the first by address of those of the region
  * that are ready and vote, when more than half of the region's members vote. So the smaller side
  * of a split, and both of an even one, keep the lists. Who has become the author waits for
- * SEEDS_SETTLE_MS, to hear first what the one before it has written. Until there is a value every
- * host shows what the rule gives there.
+ * SEEDS_SETTLE_MS, to hear first what the one before it has written. Until there is a first list
+ * every host shows what the rule gives there.
  */
 #ifndef SEEDS_H
 #define SEEDS_H
