@@ -215,7 +215,8 @@ sub sees_all {
     my $value = eval { JSON::PP::decode_json($answer->{body})->{value} } or return 'nothing';
     my $up = grep { $_ eq 'UP' } values %{ $value->{SimpleStatesWithPort} };
     my $normal = () = $value->{AllEndpointStatesWithPort} =~ /STATUS_WITH_PORT:\d+:NORMAL/g;
-    return $up == $mesh->numbers && $normal == $mesh->numbers ? 'all' : "$up UP, $normal NORMAL";
+    my $n = () = $mesh->numbers;
+    return $up == $n && $normal == $n ? 'all' : "$up UP, $normal NORMAL";
 }
 
 sub start_fleet {
