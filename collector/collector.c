@@ -12,7 +12,6 @@
 #include "journal.h"
 #include "log.h"
 #include "measure.h"
-#include "model/seeds.h"
 #include "prober_segment_writer.h"
 #include "publish/publish.h"
 #include "region_watch.h"
@@ -201,7 +200,7 @@ static void judge(struct collector *collector, bool round)
     follow_wishes(collector);
     journal_decisions(decisions, n);
     journal_observers(&collector->journal, cluster);
-    seeds_choose(cluster);
+    control_seeds(collector->control, region_watch_regions(collector->regions), at_ms);
     if (region_watch_judge(collector->regions, cluster, control_values(collector->control), at_ms))
         cluster->dirty = true;
     publish(collector, round, at_ms);

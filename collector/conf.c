@@ -62,6 +62,7 @@ static const struct conf_key region_keys[] = {
     {"name", conf_read_region_name, AT(region_name), 0, NULL},
     {"datacenters", conf_read_names, AT(region_datacenters), 0,
      "a list of data center names: [ \"dc1\", \"dc2\" ]"},
+    {"first_node", conf_read_address, AT(first_node), 0, "an IP address in quotes, or \"\""},
     {NULL, NULL, 0, 0, NULL},
 };
 static const struct conf_key segment_keys[] = {
@@ -199,6 +200,7 @@ static struct conf *conf_default(void)
         return NULL;
     conf->local_source = strdup("jmx://127.0.0.1:7199");
     conf->region_name = strdup("local");
+    conf->first_node = strdup("");
     conf->segment_path = strdup("/run/cassandra-prober/segment");
     conf->control_socket = strdup("/run/cassandra-prober/control.sock");
     conf->state_path = strdup("/var/lib/cassandra-prober/state.json");
@@ -212,8 +214,8 @@ static struct conf *conf_default(void)
     conf->readiness.settle_ms = 5000;
     conf->readiness.rehab_ms = 60000;
     if (!conf_login_default(&conf->local) || !conf_login_default(&conf->peers) ||
-        !conf->local_source || !conf->region_name || !conf->segment_path || !conf->control_socket ||
-        !conf->state_path)
+        !conf->local_source || !conf->region_name || !conf->first_node || !conf->segment_path ||
+        !conf->control_socket || !conf->state_path)
         return conf_free(conf);
     return conf;
 }
@@ -282,6 +284,7 @@ struct conf *conf_free(struct conf *conf)
     for (char **name = conf->region_datacenters; name && *name; name++)
         free(*name);
     free(conf->region_datacenters);
+    free(conf->first_node);
     conf_lists_free(conf);
     free(conf->segment_path);
     free(conf->control_socket);

@@ -52,6 +52,9 @@ struct conf {
 
     char *region_name;
     char **region_datacenters; /* NULL-terminated; NULL or none = all DCs of the cluster */
+    /* The node that may have itself as its seed, which makes a new cluster; "" = none. This program
+     * checks it only, proberctl goes by it. */
+    char *first_node;
 
     struct dc_wanted *datacenters;
     size_t n_datacenters;

@@ -9,8 +9,7 @@
 
 #include "sources/poller.h"
 
-#define DURATION_MAX_MS (INT64_C(366) * 86400000) /* longer ones are slips of the pen */
-#define PASSWORD_MAX    4096                      /* bytes of a password file that are read */
+#define PASSWORD_MAX 4096 /* bytes of a password file that are read */
 
 void conf_wrong(struct conf_loader *loader, int line, const char *format, ...)
 {
@@ -127,50 +126,6 @@ void conf_read_group(struct conf_loader *loader, const struct conf_key *keys, co
                    "unknown key \"%s\" in section \"%s\"; accepted: %s",
                    config_setting_name(setting), name, accepted);
     }
-}
-
-int conf_parse_duration(const char *text, int64_t *ret_ms)
-{
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = {
-        {"ms", 1},       {"msec", 1},     {"s", 1000},      {"sec", 1000},
-        {"", 1000},      {"m", 60000},    {"min", 60000},   {"h", 3600000},
-        {"hr", 3600000}, {"d", 86400000}, {"w", 604800000},
-    };
-    int64_t total = 0;
-    bool any = false;
-
-    for (const char *p = text; *p;) {
-        char *end;
-        size_t i, len;
-
-        if (*p == ' ') {
-            p++;
-            continue;
-        }
-        if (!isdigit((unsigned char)*p))
-            return -EINVAL;
-        errno = 0;
-        long long number = strtoll(p, &end, 10);
-        while (*end == ' ')
-            end++;
-        len = strspn(end, "abcdefghijklmnopqrstuvwxyz");
-        for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-            if (strlen(units[i].unit) == len && memcmp(units[i].unit, end, len) == 0)
-                break;
-        if (errno || i == sizeof(units) / sizeof(units[0]) ||
-            number > (DURATION_MAX_MS - total) / units[i].ms)
-            return -EINVAL;
-        total += number * units[i].ms;
-        any = true;
-        p = end + len;
-    }
-    if (!any)
-        return -EINVAL;
-    *ret_ms = total;
-    return 0;
 }
 
 void conf_read_duration(struct conf_loader *loader, const struct conf_key *key,
@@ -445,4 +400,22 @@ void conf_read_path(struct conf_loader *loader, const struct conf_key *key,
         conf_expected(loader, setting, key->expected);
     else if (value)
         set_string(loader, field, value);
+}
+
+void conf_read_address(struct conf_loader *loader, const struct conf_key *key,
+                       config_setting_t *setting, void *field)
+{
+    const char *value = string_or_wrong(loader, setting, key->expected);
+    char text[PROBER_ADDR_STRLEN] = "";
+    struct prober_addr address;
+
+    if (!value)
+        return;
+    if (*value && prober_addr_parse(value, strlen(value), &address) < 0) {
+        conf_expected(loader, setting, key->expected);
+        return;
+    }
+    if (*value)
+        prober_addr_format(&address, text);
+    set_string(loader, field, text);
 }

@@ -12,10 +12,14 @@
 #include "journal.h"
 #include "log.h"
 #include "model/drains.h"
+#include "model/seeds.h"
 #include "operator_state.h"
 
 /* How often what is to be remembered is compared with the state file. */
 #define SAVE_MS 10000
+
+/* How long after a list of seeds could not be written it is tried again. */
+#define CHOOSE_AGAIN_MS 10000
 
 /* Names this program among those that ask who this machine is. */
 #define APPLICATION SD_ID128_MAKE(8a, 0e, 3b, 5d, 2f, 61, 4c, 7e, 9d, 10, 55, c4, 21, 7b, 90, e3)
@@ -31,6 +35,8 @@ struct control {
     struct poller_local known; /* who the local node is */
     char host[HOST_ID_LEN];    /* while that is not known */
     int64_t save_due_ms;       /* CLOCK_MONOTONIC */
+    size_t choosing;           /* lists of seeds that wait for the disk */
+    int64_t choose_due_ms;     /* CLOCK_MONOTONIC */
 };
 
 /* A request whose change waits for the disk. */
@@ -241,6 +247,53 @@ void control_drain(struct control *control, int64_t now_ms)
     }
     sd_event_source_set_time_relative(control->drain_ends, (uint64_t)ends_ms * 1000);
     sd_event_source_set_enabled(control->drain_ends, SD_EVENT_ONESHOT);
+}
+
+static void on_chosen(int result, void *userdata)
+{
+    struct control *control = userdata;
+
+    control->choosing--;
+    if (result < 0)
+        control->choose_due_ms = clock_ms(CLOCK_MONOTONIC) + CHOOSE_AGAIN_MS;
+}
+
+/* One after the other: while a list waits nothing new is chosen. */
+static void write_seeds(struct control *control, const struct seeds_change *changes, size_t n)
+{
+    if (control->choosing > 0 || clock_ms(CLOCK_MONOTONIC) < control->choose_due_ms)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        const struct value_change change = {
+            .key = changes[i].key, .text = changes[i].text, .user = "automatic"};
+        int r = operator_state_change(control->state, &change, control_host(control), on_chosen,
+                                      control);
+
+        control->choosing += r == 0;
+        if (r == 0)
+            continue;
+        control->choose_due_ms = clock_ms(CLOCK_MONOTONIC) + CHOOSE_AGAIN_MS;
+        log_error("cannot set %s: %s", change.key, strerror(-r));
+    }
+}
+
+void control_seeds(struct control *control, const struct regions *regions, int64_t now_ms)
+{
+    const struct conf *conf = control->conf;
+    const struct values *values = control_values(control);
+    const struct seeds_settings settings = {
+        .datacenters = conf->region_datacenters,
+        .region_name = conf->region_name,
+        .regions = regions,
+        .alone = conf->peers_mode != PEERS_MESH || conf->local_source[0] == '\0',
+    };
+    struct seeds_change *changes;
+    size_t n;
+
+    seeds_apply(control->cluster, values, &settings, now_ms);
+    seeds_changes(control->cluster, values, &settings, now_ms, &changes, &n);
+    write_seeds(control, changes, n);
+    seeds_changes_free(changes, n);
 }
 
 int control_merge(struct control *control, const char *body, size_t len, char why[DETAIL_LEN])

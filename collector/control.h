@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "conf.h"
+#include "model/regions.h"
 #include "model/values.h"
 #include "sources/poller.h"
 
@@ -42,6 +43,10 @@ void control_remember_soon(struct control *control);
 
 /* Brings the drains up to the values and the time; tells the journal. Judge afterwards. */
 void control_drain(struct control *control, int64_t now_ms);
+
+/* Which nodes are seeds; when this host is to write a list of theirs, that is begun. Call it after
+ * an evaluation. */
+void control_seeds(struct control *control, const struct regions *regions, int64_t now_ms);
 
 /* What GET /state of another host said. 1: something new is in force; 0: nothing; a negative errno:
  * `why`. */

@@ -8,6 +8,7 @@
 
 #include "control/regions_file.h"
 #include "log.h"
+#include "publish/render_regions.h"
 #include "sources/region_source.h"
 
 /* Regions are asked once in so many intervals of the own nodes; what one says of its readiness
@@ -31,6 +32,7 @@ struct region_watch {
     struct watched *watched;
     size_t n_watched;
     struct regions regions;
+    struct text told; /* to people, last */
     int save_error;
     region_watch_changed changed;
     void *userdata;
@@ -205,17 +207,25 @@ static void save(struct region_watch *watch)
                     watch->conf->state_path, strerror(-watch->save_error));
 }
 
-static void tell(const struct regions *regions)
+/* One line for people whenever it is another one than before. */
+static void tell(struct region_watch *watch)
 {
-    char buf[REGIONS_WHY_LEN];
-    const char *why = regions_waits(regions, buf);
+    const struct regions *regions = &watch->regions;
+    char why[REGIONS_WHY_LEN];
+    struct text text = {0};
 
-    if (why)
-        log_notice("this region waits: %s", why);
-    else if (regions->next && regions->next->own)
-        log_notice("it is this region's turn");
+    for (size_t i = 0; i < regions->n; i++)
+        text_printf(&text, "%s%s %s", i > 0 ? ", " : "", regions->items[i].name,
+                    region_state_word(regions->items[i].state));
+    if (regions_waits(regions, why))
+        text_printf(&text, "; this region waits: %s", why);
     else if (regions->next)
-        log_info("it is the turn of region %s", regions->next->name);
+        text_printf(&text, "; it is the turn of %s", regions->next->name);
+    text_add(&text, "", 1);
+    if (!text.failed && (!watch->told.data || strcmp(watch->told.data, text.data) != 0))
+        log_notice("regions: %s", text.data);
+    text_free(&watch->told);
+    watch->told = text;
 }
 
 /* As /readylocaldcs says it. */
@@ -241,7 +251,7 @@ bool region_watch_judge(struct region_watch *watch, const struct cluster *cluste
         return false;
     changed = regions_judge(&watch->regions, own_ready(watch->conf, cluster, values), at_ms);
     if (changed)
-        tell(&watch->regions);
+        tell(watch);
     if (watch->regions.unsaved)
         save(watch);
     return changed;
@@ -262,6 +272,7 @@ struct region_watch *region_watch_free(struct region_watch *watch)
     http_free(watch->http);
     multi_free(watch->multi);
     regions_free(&watch->regions);
+    text_free(&watch->told);
     free(watch);
     return NULL;
 }

@@ -188,6 +188,14 @@ my ($dc) = grep { $_->{name} eq 'dc2' } @{ get('eu', '/plan')->{dcs} };
 is_deeply([ @$dc{qw(wanted present ready)} ], [ 3, 3, 3 ], '/plan');
 is(ref get('eu', '/plan')->{next}, 'ARRAY', 'what is next');
 
+# The journal tells the story.
+my @told = grep { !/unreachable|not asked/ } map { /regions: (.*)/ ? $1 : () } split /\n/, $collector{ap}->log;
+my %seen;
+is_deeply(
+    [ grep { !$seen{$_}++ } @told ],
+    [ 'ap not ready, eu not ready; it is the turn of ap', 'ap ready, eu not ready; it is the turn of eu', 'ap ready, eu ready' ],
+    'the journal of ap') or diag(explain(\@told));
+
 for my $name (sort keys %dc) {
     $collector{$name}->stop;
     is($?, 0, 'ended well') or diag($collector{$name}->log);

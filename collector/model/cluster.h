@@ -87,6 +87,13 @@ struct drain {
     int64_t heard_ms; /* CLOCK_BOOTTIME */
 };
 
+/* A fall soon after a rise: see damping.c. */
+enum bounce {
+    BOUNCE_NONE = 0,
+    BOUNCE_BEGUN,
+    BOUNCE_OVER, /* since the last rise that was no part of one */
+};
+
 /* What model/ remembers of a node besides; nobody else looks at it. */
 struct node_private {
     bool fixed;              /* added by cluster_add(): never forgotten */
@@ -104,7 +111,9 @@ struct node_private {
     int64_t old_generation;  /* generation known by then */
     bool was_ready;          /* in a published verdict that changed */
     bool was_drained;        /* when the published verdict became "not ready", and nothing else */
-    int64_t change_ms[3];    /* last changes of the published readiness, oldest first; 0 = none */
+    enum bounce bounce;
+    int64_t rose_ms;      /* last became ready; 0 = not yet */
+    int64_t change_ms[3]; /* last changes of the published readiness, oldest first; 0 = none */
     /* What the bodies show of it as an observer. */
     bool shown_known, shown_fresh;
     enum poll_result shown_result;

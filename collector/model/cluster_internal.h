@@ -12,8 +12,9 @@ struct cluster_private {
     size_t capacity; /* places that cluster.nodes and every observer's row have room for */
     struct voters voters;
     struct decision *decisions;
-    size_t n_eligible; /* as of the last evaluation */
-    int64_t detail_ms; /* began_ms of the last view with gossip states that were believed */
+    size_t n_eligible;       /* as of the last evaluation */
+    int64_t detail_ms;       /* began_ms of the last view with gossip states that were believed */
+    int64_t author_since_ms; /* this host has been the author of seeds since; 0 = it is not */
 };
 
 /* Never NULL. The memory is zeroed. */

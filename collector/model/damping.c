@@ -40,14 +40,40 @@ static bool held_back(const struct readiness_settings *settings, const struct no
     return *ret_reasons != 0;
 }
 
-/* What an operator does is not held against the node: neither a drain nor its end. */
-static void remember_change(struct node *node, int64_t now_ms)
+/*
+ * Who comes back may be seen DOWN once more: gossip ends its former life while it is up already.
+ * Such a fall soon after a rise, and the rise after it, are part of that rise: once.
+ */
+static bool is_bounce(const struct readiness_settings *settings, struct node *node, int64_t now_ms)
+{
+    struct node_private *private = &node->private;
+
+    if (node->verdict.readiness == READY) {
+        bool ends = private->bounce == BOUNCE_BEGUN;
+
+        private->rose_ms = now_ms;
+        private->bounce = ends ? BOUNCE_OVER : BOUNCE_NONE;
+        return ends;
+    }
+    if (private->bounce != BOUNCE_NONE || private->rose_ms == 0 ||
+        now_ms - private->rose_ms >= settings->settle_ms)
+        return false;
+    private->bounce = BOUNCE_BEGUN;
+    return true;
+}
+
+/* To come up for the first time is no change of mind either: a crash soon after is still one crash.
+ * And what an operator does is not held against the node: neither a drain nor its end. */
+static void remember_change(const struct readiness_settings *settings, struct node *node,
+                            int64_t now_ms)
 {
     int64_t *change_ms = node->private.change_ms;
+    bool first = !node->private.was_ready && node->verdict.readiness == READY;
     bool drain = node->private.was_drained || node->raw.reasons == REASON_DRAINED;
 
+    node->private.was_ready = true;
     node->private.was_drained = node->raw.reasons == REASON_DRAINED;
-    if (drain)
+    if (drain || is_bounce(settings, node, now_ms) || first)
         return;
     memmove(change_ms, change_ms + 1, (REHAB_CHANGES - 1) * sizeof(*change_ms));
     change_ms[REHAB_CHANGES - 1] = now_ms;
@@ -82,9 +108,6 @@ bool node_damp(const struct readiness_settings *settings, struct node *node, boo
     }
     node->streak = 0;
     node->changed_at_ms = now_ms;
-    /* To come up for the first time is no change of mind: a crash soon after is still one crash. */
-    if (node->private.was_ready || before.readiness == READY)
-        remember_change(node, now_ms);
-    node->private.was_ready = true;
+    remember_change(settings, node, now_ms);
     return true;
 }

@@ -198,36 +198,6 @@ const char *regions_waits(const struct regions *regions, char why[REGIONS_WHY_LE
     return why;
 }
 
-static bool contains(const struct prober_addr *list, size_t n, const struct prober_addr *address)
-{
-    for (size_t i = 0; i < n; i++)
-        if (prober_addr_compare(&list[i], address) == 0)
-            return true;
-    return false;
-}
-
-int regions_seeds(const struct regions *regions, struct prober_addr **ret, size_t *ret_n)
-{
-    struct prober_addr *seeds;
-    size_t room = 0, n = 0;
-
-    for (size_t i = 0; i < regions->n; i++)
-        room += regions->items[i].own ? 0 : regions->items[i].n_seeds;
-    seeds = calloc(room + 1, sizeof(*seeds));
-    if (!seeds)
-        return -ENOMEM;
-    for (size_t i = 0; i < regions->n; i++) {
-        const struct region *region = &regions->items[i];
-
-        for (size_t j = 0; !region->own && j < region->n_seeds; j++)
-            if (!contains(seeds, n, &region->seeds[j]))
-                seeds[n++] = region->seeds[j];
-    }
-    *ret = seeds;
-    *ret_n = n;
-    return 0;
-}
-
 static int compare_dcs(const void *a, const void *b)
 {
     return strcmp(((const struct region_dc *)a)->name, ((const struct region_dc *)b)->name);

@@ -78,12 +78,6 @@ bool regions_judge(struct regions *regions, bool own_ready, int64_t now_ms);
 const char *regions_waits(const struct regions *regions, char why[REGIONS_WHY_LEN]);
 
 /*
- * The seeds the other regions said last, each once: region by region by name, in each one's order.
- * *ret is owned by the caller (free()). 0 or -ENOMEM.
- */
-int regions_seeds(const struct regions *regions, struct prober_addr **ret, size_t *ret_n);
-
-/*
  * The cluster's data centers that have members, and those that other regions say they have and this
  * host's Cassandra does not know of; by name. As region_dcs().
  */

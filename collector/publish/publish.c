@@ -161,31 +161,28 @@ static void publish_unknown(struct batch *batch)
     touch(batch, "/nodes/*", batch->observed_at_ms);
 }
 
-static bool has_seeds(const struct render_context *context)
-{
-    const struct cluster *cluster = context->cluster;
-
-    if (render_says(context, "localseeds"))
-        return true;
-    for (size_t i = 0; i < cluster->n_sorted; i++)
-        if (cluster->sorted[i]->seed)
-            return true;
-    return false;
-}
+static const struct {
+    const char *key;
+    void (*render)(struct text *text, const struct render_context *context);
+} seeds_documents[SEEDS_DOCUMENTS] = {{"/localseeds", render_local_seeds},
+                                      {"/seeds", render_local_seeds},
+                                      {"/allseeds", render_all_seeds}};
 
 /* A list that an earlier collector published outlives a start in which nobody can be chosen yet: it
  * ages. */
 static void publish_seeds(struct batch *batch)
 {
-    static const char *const keys[] = {"/localseeds", "/seeds"};
+    struct publisher *publisher = batch->publisher;
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        render_local_seeds(fresh(batch), batch->context);
-        if (!has_seeds(batch->context) &&
-            prober_segment_writer_keep(batch->publisher->writer, keys[i], strlen(keys[i])))
-            continue;
-        put(batch, keys[i], 200, 0, json);
-        touch(batch, keys[i], batch->observed_at_ms);
+    for (size_t i = 0; i < SEEDS_DOCUMENTS; i++) {
+        const char *key = seeds_documents[i].key;
+        struct text *text = fresh(batch);
+
+        seeds_documents[i].render(text, batch->context);
+        publisher->seeds_age[i] = text->len <= strlen("[]\n") &&
+                                  prober_segment_writer_keep(publisher->writer, key, strlen(key));
+        if (!publisher->seeds_age[i])
+            put(batch, key, 200, 0, json);
     }
 }
 
@@ -269,10 +266,10 @@ static void touch_cluster(struct batch *batch)
 {
     static const char *const keys[] = {"/nodes", "/readylocaldcs", "/region-ready",
                                        "/dcs",   "/dcs?local",     "/plan"};
-    static const char *const seeds[] = {"/localseeds", "/seeds"};
 
-    for (size_t i = 0; i < 2 && has_seeds(batch->context); i++)
-        touch(batch, seeds[i], batch->observed_at_ms);
+    for (size_t i = 0; i < SEEDS_DOCUMENTS; i++)
+        if (!batch->publisher->seeds_age[i])
+            touch(batch, seeds_documents[i].key, batch->observed_at_ms);
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         touch(batch, keys[i], batch->observed_at_ms);
 }

@@ -8,12 +8,15 @@
 #include "metrics.h"
 #include "prober_segment_writer.h"
 
+#define SEEDS_DOCUMENTS 3
+
 struct publisher {
     struct prober_segment_writer *writer; /* borrowed */
     struct text text;                     /* room that is used again */
-    bool published;          /* a complete set of documents was published by this process */
-    int64_t published_at_ms; /* the last publish without a failure began */
-    uint64_t state_digest;   /* of the values that /state has; 0 = there is none yet */
+    bool published;                  /* a complete set of documents was published by this process */
+    int64_t published_at_ms;         /* the last publish without a failure began */
+    uint64_t state_digest;           /* of the values that /state has; 0 = there is none yet */
+    bool seeds_age[SEEDS_DOCUMENTS]; /* these are of the collector before this one still */
     uint64_t failures;
     int last_error; /* negative errno of the last failure; 0 = the last publish was whole */
 };

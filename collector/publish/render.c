@@ -357,11 +357,6 @@ static const struct value *find_said(const struct render_context *context, const
     return values_find(context->values, key);
 }
 
-bool render_says(const struct render_context *context, const char *name)
-{
-    return find_said(context, name);
-}
-
 bool render_said(struct text *text, const struct render_context *context, const char *name)
 {
     const struct value *value = find_said(context, name);
@@ -373,23 +368,44 @@ bool render_said(struct text *text, const struct render_context *context, const 
     return true;
 }
 
+static void add_seeds(struct text *text, const struct addresses *seeds)
+{
+    char *list = addresses_text(seeds);
+
+    text_puts(text, list);
+    text_add(text, "\n", 1);
+    free(list);
+}
+
+static struct seeds_settings seeds_settings(const struct render_context *context)
+{
+    return (struct seeds_settings){
+        .datacenters = context->region.datacenters,
+        .region_name = context->region_name,
+        .regions = context->regions,
+    };
+}
+
 void render_local_seeds(struct text *text, const struct render_context *context)
 {
-    const struct cluster *cluster = context->cluster;
-    bool first = true;
+    const struct seeds_settings settings = seeds_settings(context);
+    struct addresses seeds;
 
     if (render_said(text, context, "localseeds"))
         return;
-    text_add(text, "[", 1);
-    for (size_t i = 0; i < cluster->n_sorted; i++) {
-        const struct node *node = cluster->sorted[i];
+    seeds_of_region(context->cluster, context->values, &settings, &seeds);
+    add_seeds(text, &seeds);
+    addresses_free(&seeds);
+}
 
-        if (!node->seed || !region_has(context->region.datacenters, node))
-            continue;
-        text_printf(text, "%s\"%s\"", first ? "" : ",", node->text);
-        first = false;
-    }
-    text_puts(text, "]\n");
+void render_all_seeds(struct text *text, const struct render_context *context)
+{
+    const struct seeds_settings settings = seeds_settings(context);
+    struct addresses seeds;
+
+    seeds_of_all(context->cluster, context->values, &settings, &seeds);
+    add_seeds(text, &seeds);
+    addresses_free(&seeds);
 }
 
 void render_dcs(struct text *text, const struct render_context *context)

@@ -7,6 +7,7 @@
 
 #include "../model/cluster.h"
 #include "../model/regions.h"
+#include "../model/seeds.h"
 #include "../model/values.h"
 #include "text.h"
 
@@ -67,10 +68,10 @@ int64_t render_view_time(const struct render_context *context);
  * nothing is added.
  */
 bool render_said(struct text *text, const struct render_context *context, const char *name);
-bool render_says(const struct render_context *context, const char *name); /* there is one */
 
 /* What operators say in place of these stands in place of them. */
 void render_local_seeds(struct text *text, const struct render_context *context);
+void render_all_seeds(struct text *text, const struct render_context *context);
 /* /dcs: of all regions; /dcs?local: of this one, for the others. */
 void render_dcs(struct text *text, const struct render_context *context);
 void render_local_dcs(struct text *text, const struct render_context *context);

@@ -26,9 +26,9 @@ static void add_lists(struct text *text, const struct region *region)
     render_dc_list(text, region->dcs, region->n_dcs);
 }
 
-static const char *state_word(const struct region *region)
+const char *region_state_word(enum region_state state)
 {
-    switch (region->state) {
+    switch (state) {
     case REGION_UNASKED:
         break;
     case REGION_UNREACHABLE:
@@ -75,7 +75,7 @@ static void add_region(struct text *text, const struct region *region, int64_t w
     text_puts(text, "{\"name\":");
     text_add_json(text, region->name);
     text_printf(text, ",\"own\":%s,\"state\":\"%s\",\"was_ready\":%s",
-                region->own ? "true" : "false", state_word(region),
+                region->own ? "true" : "false", region_state_word(region->state),
                 region->was_ready ? "true" : "false");
     if (!region->own) {
         add_last_seen(text, region, wall_offset_ms);

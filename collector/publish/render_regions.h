@@ -19,6 +19,9 @@ void render_regions(struct text *text, const struct regions *regions, const char
 /* As region_read_kept() reads it. */
 void render_kept_regions(struct text *text, const struct regions *regions);
 
+/* "ready", "not ready", "unreachable", "not asked yet". */
+const char *region_state_word(enum region_state state);
+
 void render_dc_list(struct text *text, const struct region_dc *dcs, size_t n);
 
 #endif

@@ -151,8 +151,9 @@ static void on_answer(const struct http_answer *got, void *userdata)
         source->etag[source->at][0] = '\0';
         take_reason(source, got->result, got->status, got->detail);
     }
-    /* Who cannot be reached is not asked the rest. */
-    if (++source->at < DOCUMENTS && got->status != 0 && ask(source) == 0)
+    /* Who cannot be reached, or refuses the login, is not asked the rest. */
+    if (++source->at < DOCUMENTS && got->status != 0 && got->result != POLL_AUTH &&
+        ask(source) == 0)
         return;
     finish(source);
 }

@@ -81,6 +81,8 @@ static void refused_lines(void **state)
         {"seeds: { count = \"3\"; };", ":1:", "expected \"auto\""},
         {"region: { datacenters = \"dc1\"; };", ":1:", "a list of data center names"},
         {"region: { datacenters = [ 1 ]; };", ":1:", "a name in quotes, got 1"},
+        {"region: { first_node = \"host1\"; };", ":1:", "an IP address in quotes, or \"\", got"},
+        {"region: { first_node = 1; };", ":1:", "region.first_node: expected an IP address"},
         {"segment: { path = \"segment\"; };", ":1:", "expected an absolute path"},
         {"local: { source = \"\"; };", "", "nobody to poll"},
         {"local: { user = \"u\"; };", "", "needs local.password_file"},
@@ -176,6 +178,7 @@ static void empty_file_has_defaults(void **state)
     assert_int_equal(conf->readiness.view_ttl_ms, 3000);
     assert_int_equal(conf->readiness.policy, POLICY_MUTUAL);
     assert_int_equal(conf->readiness.settle_ms, 5000);
+    assert_string_equal(conf->first_node, "");
     assert_string_equal(conf->segment_path, "/run/cassandra-prober/segment");
     conf_free(conf);
     text_free(&errors);
@@ -193,7 +196,8 @@ static void good_settings(void **state)
         "readiness: { policy = \"count:3\"; min_observers = \"majority\"; rise = 2; fall = 3;\n"
         "  settle = \"0\"; rehab = \"0\"; };\n"
         "seeds: { count = \"auto\"; };\n"
-        "region: { name = \"eu\"; datacenters = [ \"dc1\", \"dc2\" ]; };\n"
+        "region: { name = \"eu\"; datacenters = [ \"dc1\", \"dc2\" ];\n"
+        "  first_node = \"[2001:DB8::1]\"; };\n"
         "segment: { path = \"/tmp/s\"; };\n",
         &errors);
     struct prober_addr v6;
@@ -219,6 +223,7 @@ static void good_settings(void **state)
     assert_int_equal(conf->readiness.settle_ms, 0);
     assert_string_equal(conf->region_datacenters[1], "dc2");
     assert_null(conf->region_datacenters[2]);
+    assert_string_equal(conf->first_node, "2001:db8::1");
     conf_free(conf);
     text_free(&errors);
 }

@@ -163,7 +163,7 @@ static void the_third_change_leads_to_rehab(void **state)
     with(&fleet, 1, 1);
     change(&fleet, false, 1000);
     change(&fleet, true, 1000);
-    change(&fleet, false, 1000);
+    change(&fleet, false, 6000);
     assert_verdicts(&fleet, "rrr.");
     changed_at_ms = fleet.now_ms;
     change(&fleet, true, 1000);
@@ -176,6 +176,26 @@ static void the_third_change_leads_to_rehab(void **state)
     assert_verdicts(&fleet, "rrrr");
     assert_int_equal(fleet_reasons(&fleet, 3), 0);
     /* And again with the next: the changes are still within ten minutes. */
+    change(&fleet, false, 6000);
+    change(&fleet, true, 1000);
+    assert_int_equal(fleet_reasons(&fleet, 3), REASON_REHAB);
+    fleet_done(&fleet);
+}
+
+/* Gossip may end the former life of a node that is up again. */
+static void a_bounce_is_part_of_coming_back(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    with(&fleet, 1, 1);
+    change(&fleet, false, 1000);
+    change(&fleet, true, 1000);
+    change(&fleet, false, 1000);
+    assert_verdicts(&fleet, "rrr.");
+    change(&fleet, true, 1000);
+    assert_verdicts(&fleet, "rrrr");
+    /* Once. */
     change(&fleet, false, 1000);
     change(&fleet, true, 1000);
     assert_int_equal(fleet_reasons(&fleet, 3), REASON_REHAB);
@@ -307,6 +327,7 @@ static void one_crash_of_a_new_node_is_no_flapping(void **state)
         fleet.node[1].native = TRILEAN_TRUE;
         fleet_round(&fleet);
         assert_int_equal(fleet_node(&fleet, 1)->verdict.readiness, READY);
+        fleet_rounds(&fleet, 6000);
         fleet.node[1].native = TRILEAN_FALSE;
         fleet_round(&fleet);
         assert_int_equal(fleet_node(&fleet, 1)->verdict.readiness, NOT_READY);
@@ -329,6 +350,7 @@ int main(void)
         cmocka_unit_test(a_process_that_is_gone_does_not_wait_to_fall),
         cmocka_unit_test(one_crash_leads_to_no_rehab),
         cmocka_unit_test(the_third_change_leads_to_rehab),
+        cmocka_unit_test(a_bounce_is_part_of_coming_back),
         cmocka_unit_test(changes_long_ago_are_no_reason),
         cmocka_unit_test(no_change_yet_is_none_of_three_soon_after_boot),
         cmocka_unit_test(rehab_may_be_off),

@@ -128,7 +128,7 @@ static void run_round(struct recorded *recorded, const struct stage *stage)
     for (size_t i = 0; i < NODES; i++)
         poll_node(recorded, stage, i);
     cluster_evaluate(recorded->cluster, true, recorded->now_ms, &decisions, &n);
-    seeds_choose(recorded->cluster);
+    seeds_apply(recorded->cluster, NULL, &(struct seeds_settings){0}, recorded->now_ms);
     cluster_clean(recorded->cluster);
 }
 

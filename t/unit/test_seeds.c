@@ -1,45 +1,16 @@
 /* Which nodes are seeds: how many, where, and that they stay. */
-#include "model/seeds.h"
-#include "model_util.h"
+#include "seeds_util.h"
 
 static void choose(struct fleet *fleet)
 {
     fleet_round(fleet);
-    seeds_choose(fleet->cluster);
+    seeds_apply(fleet->cluster, NULL, &everywhere, fleet->now_ms);
 }
 
-/* Which nodes are seeds: 's', or '.'. */
-static const char *seeds_text(const struct fleet *fleet)
+static void wait_for(struct fleet *fleet, int64_t ms)
 {
-    static char text[FLEET_MAX + 1];
-
-    for (size_t i = 0; i < fleet->n; i++)
-        text[i] = fleet_node(fleet, i)->seed ? 's' : '.';
-    text[fleet->n] = '\0';
-    return text;
-}
-
-/* Racks by number, one digit for each node; a data center of its own after each space. */
-static void place(struct fleet *fleet, const char *racks)
-{
-    static const char *const names[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6"};
-    static const char *const datacenters[] = {"dc1", "dc2", "dc3"};
-    size_t n = 0, datacenter = 0;
-
-    fleet_init(fleet, strlen(racks), POLICY_MUTUAL);
-    for (; *racks; racks++) {
-        if (*racks == ' ') {
-            datacenter++;
-            continue;
-        }
-        fleet->node[n].rack = names[*racks - '0'];
-        fleet->node[n++].datacenter = datacenters[datacenter];
-    }
-    fleet->n = n;
-    for (size_t i = 0; i < n; i++) {
-        memset(fleet->node[i].row, '-', FLEET_MAX);
-        memset(fleet->node[i].row, 'U', n);
-    }
+    for (int64_t end = fleet->now_ms + ms; fleet->now_ms < end;)
+        choose(fleet);
 }
 
 static void so_many_and_spread_over_the_racks(void **state)
@@ -89,7 +60,7 @@ static void only_ready_and_normal_nodes_become_seeds(void **state)
     fleet_done(&fleet);
 }
 
-static void a_seed_stays_one_while_it_is_a_member(void **state)
+static void a_seed_stays_one_for_a_while(void **state)
 {
     struct fleet fleet;
 
@@ -98,25 +69,93 @@ static void a_seed_stays_one_while_it_is_a_member(void **state)
     fleet.node[0].native = TRILEAN_FALSE;
     choose(&fleet);
     assert_string_equal(seeds_text(&fleet), ".ss.s.");
-    /* Neither a better one nor a bad day changes the list. */
+    /* Neither a better one nor a bad minute changes the list. */
     fleet.node[0].native = TRILEAN_TRUE;
     choose(&fleet);
     assert_verdicts(&fleet, "rrrrrr");
     assert_string_equal(seeds_text(&fleet), ".ss.s.");
     fleet_crash(&fleet, 1);
     choose(&fleet);
-    choose(&fleet);
+    wait_for(&fleet, SEEDS_PATIENCE_MS - FLEET_ROUND);
     assert_verdicts(&fleet, "r.rrrr");
     assert_string_equal(seeds_text(&fleet), ".ss.s.");
-    /* Only when it has left, another of its rack follows. */
-    fleet.node[1].status = "LEFT";
-    fleet.node[1].status_version++;
+    /* Then another of its rack follows. */
     choose(&fleet);
     assert_string_equal(seeds_text(&fleet), "s.s.s.");
+    /* One that has left is none at once. */
+    fleet.node[0].status = "LEFT";
+    fleet.node[0].status_version++;
+    choose(&fleet);
+    assert_string_equal(seeds_text(&fleet), "..sss.");
     fleet_done(&fleet);
 }
 
-static void a_data_center_has_a_seed_when_it_has_anybody(void **state)
+static void revive(struct fleet *fleet, size_t i)
+{
+    fleet->node[i].result = POLL_OK;
+    for (size_t j = 0; j < fleet->n; j++)
+        fleet->node[j].row[i] = 'U';
+}
+
+static void who_cannot_be_replaced_stays(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "1122");
+    choose(&fleet);
+    assert_string_equal(seeds_text(&fleet), "sss.");
+    fleet_crash(&fleet, 1);
+    fleet_crash(&fleet, 3);
+    wait_for(&fleet, 2 * SEEDS_PATIENCE_MS);
+    assert_string_equal(seeds_text(&fleet), "sss.");
+    /* Nobody of its rack, but somebody of its data center. */
+    revive(&fleet, 3);
+    wait_for(&fleet, 2000);
+    assert_verdicts(&fleet, "r.rr");
+    assert_string_equal(seeds_text(&fleet), "s.ss");
+    fleet_done(&fleet);
+}
+
+static void a_rack_gets_its_share_back(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "123333");
+    choose(&fleet);
+    assert_string_equal(seeds_text(&fleet), "sss...");
+    fleet_crash(&fleet, 1);
+    wait_for(&fleet, SEEDS_PATIENCE_MS + FLEET_ROUND);
+    assert_string_equal(seeds_text(&fleet), "s.ss..");
+    revive(&fleet, 1);
+    wait_for(&fleet, 10000);
+    assert_string_equal(seeds_text(&fleet), "sss...");
+    fleet_done(&fleet);
+}
+
+static void the_last_ready_seed_stays(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "1234");
+    choose(&fleet);
+    assert_string_equal(seeds_text(&fleet), "sss.");
+    fleet_crash(&fleet, 0);
+    fleet_crash(&fleet, 1);
+    wait_for(&fleet, SEEDS_PATIENCE_MS + 2000);
+    assert_verdicts(&fleet, "..rr");
+    assert_string_equal(seeds_text(&fleet), "s.ss");
+    /* Fewer are wanted. */
+    fleet.node[3].status = "LEFT";
+    fleet.node[3].status_version++;
+    choose(&fleet);
+    assert_true(fleet_node(&fleet, 2)->seed);
+    fleet_done(&fleet);
+}
+
+static void a_data_center_has_as_many_as_it_can(void **state)
 {
     struct fleet fleet;
 
@@ -131,7 +170,7 @@ static void a_data_center_has_a_seed_when_it_has_anybody(void **state)
     assert_string_equal(seeds_text(&fleet), "...s");
     fleet.node[1].status = "NORMAL";
     choose(&fleet);
-    assert_string_equal(seeds_text(&fleet), ".s..");
+    assert_string_equal(seeds_text(&fleet), ".s.s");
     fleet_done(&fleet);
 }
 
@@ -176,7 +215,7 @@ static void what_changed_is_marked_and_nothing_else(void **state)
     assert_false(fleet_node(&fleet, 3)->dirty_verdict);
     assert_true(fleet.cluster->dirty);
     cluster_clean(fleet.cluster);
-    seeds_choose(fleet.cluster);
+    seeds_apply(fleet.cluster, NULL, &everywhere, fleet.now_ms);
     assert_false(fleet.cluster->dirty);
     fleet_done(&fleet);
 }
@@ -186,8 +225,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(so_many_and_spread_over_the_racks),
         cmocka_unit_test(only_ready_and_normal_nodes_become_seeds),
-        cmocka_unit_test(a_seed_stays_one_while_it_is_a_member),
-        cmocka_unit_test(a_data_center_has_a_seed_when_it_has_anybody),
+        cmocka_unit_test(a_seed_stays_one_for_a_while),
+        cmocka_unit_test(who_cannot_be_replaced_stays),
+        cmocka_unit_test(a_rack_gets_its_share_back),
+        cmocka_unit_test(the_last_ready_seed_stays),
+        cmocka_unit_test(a_data_center_has_as_many_as_it_can),
         cmocka_unit_test(nobody_is_a_seed_before_somebody_is_ready),
         cmocka_unit_test(the_last_list_stays_when_there_is_nobody_to_choose),
         cmocka_unit_test(what_changed_is_marked_and_nothing_else),

@@ -1,0 +1,44 @@
+/* Fleets in racks, and which of their nodes are seeds. */
+#ifndef SEEDS_UTIL_H
+#define SEEDS_UTIL_H
+
+#include "model/seeds.h"
+#include "model_util.h"
+
+static const struct seeds_settings everywhere;
+
+/* Which nodes are seeds: 's', or '.'. */
+static inline const char *seeds_text(const struct fleet *fleet)
+{
+    static char text[FLEET_MAX + 1];
+
+    for (size_t i = 0; i < fleet->n; i++)
+        text[i] = fleet_node(fleet, i)->seed ? 's' : '.';
+    text[fleet->n] = '\0';
+    return text;
+}
+
+/* Racks by number, one digit for each node; a data center of its own after each space. */
+static inline void place(struct fleet *fleet, const char *racks)
+{
+    static const char *const names[] = {"r0", "r1", "r2", "r3", "r4", "r5", "r6"};
+    static const char *const datacenters[] = {"dc1", "dc2", "dc3"};
+    size_t n = 0, datacenter = 0;
+
+    fleet_init(fleet, strlen(racks), POLICY_MUTUAL);
+    for (; *racks; racks++) {
+        if (*racks == ' ') {
+            datacenter++;
+            continue;
+        }
+        fleet->node[n].rack = names[*racks - '0'];
+        fleet->node[n++].datacenter = datacenters[datacenter];
+    }
+    fleet->n = n;
+    for (size_t i = 0; i < n; i++) {
+        memset(fleet->node[i].row, '-', FLEET_MAX);
+        memset(fleet->node[i].row, 'U', n);
+    }
+}
+
+#endif

@@ -1,0 +1,312 @@
+/* Who writes the lists of seeds, and what is shown of them. */
+#include "seeds_util.h"
+
+#define WALL 1700000000000
+
+/* A round of a host; what it is to write is in force at once. Returns how many lists that were. */
+static size_t write_lists(struct fleet *fleet, struct values *values,
+                          const struct seeds_settings *settings)
+{
+    struct seeds_change *changes;
+    size_t n;
+
+    fleet_round(fleet);
+    seeds_apply(fleet->cluster, values, settings, fleet->now_ms);
+    seeds_changes(fleet->cluster, values, settings, fleet->now_ms, &changes, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct value_change change = {.key = changes[i].key, .text = changes[i].text};
+
+        assert_int_equal(values_change(values, &change, "host", WALL), 0);
+    }
+    seeds_changes_free(changes, n);
+    if (n > 0)
+        seeds_apply(fleet->cluster, values, settings, fleet->now_ms);
+    return n;
+}
+
+static size_t write_for(struct fleet *fleet, struct values *values,
+                        const struct seeds_settings *settings, int64_t ms)
+{
+    size_t n = 0;
+
+    for (int64_t end = fleet->now_ms + ms; fleet->now_ms < end;)
+        n += write_lists(fleet, values, settings);
+    return n;
+}
+
+static void set(struct values *values, const char *key, const char *text)
+{
+    const struct value_change change = {.key = key, .text = text};
+
+    assert_int_equal(values_change(values, &change, "other", WALL), 0);
+}
+
+static void assert_list(const struct values *values, const char *key, const char *text)
+{
+    const struct value *value = values_find(values, key);
+
+    if (!text)
+        assert_null(value);
+    else
+        assert_string_equal(value ? value->text : "none", text);
+}
+
+static void the_author_writes_what_is_missing_once(void **state)
+{
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "1122 11");
+    assert_int_equal(write_for(&fleet, &values, &everywhere, SEEDS_SETTLE_MS), 0);
+    assert_string_equal(seeds_text(&fleet), "sss.ss"); /* shown already */
+    assert_int_equal(write_lists(&fleet, &values, &everywhere), 2);
+    assert_list(&values, "seeds/dc1", "[\"10.0.0.1\",\"10.0.0.2\",\"10.0.0.3\"]");
+    assert_list(&values, "seeds/dc2", "[\"10.0.0.5\",\"10.0.0.6\"]");
+    assert_int_equal(write_for(&fleet, &values, &everywhere, 10000), 0);
+    assert_string_equal(seeds_text(&fleet), "sss.ss");
+    fleet_done(&fleet);
+    values_free(&values);
+}
+
+static void a_decommissioned_seed_is_replaced_at_once(void **state)
+{
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "1122");
+    write_for(&fleet, &values, &everywhere, 10000);
+    fleet.node[2].status = "LEAVING";
+    fleet.node[2].status_version++;
+    assert_int_equal(write_for(&fleet, &values, &everywhere, SEEDS_PATIENCE_MS), 0);
+    fleet.node[2].status = "LEFT";
+    fleet.node[2].status_version++;
+    assert_int_equal(write_lists(&fleet, &values, &everywhere), 1);
+    assert_list(&values, "seeds/dc1", "[\"10.0.0.1\",\"10.0.0.2\",\"10.0.0.4\"]");
+    assert_string_equal(seeds_text(&fleet), "ss.s");
+    fleet_done(&fleet);
+    values_free(&values);
+}
+
+static void a_drained_seed_is_replaced_after_a_while(void **state)
+{
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "112233");
+    write_for(&fleet, &values, &everywhere, 10000);
+    fleet_node(&fleet, 2)->drain.on = true;
+    write_lists(&fleet, &values, &everywhere);
+    assert_verdicts(&fleet, "rr.rrr");
+    assert_int_equal(write_for(&fleet, &values, &everywhere, SEEDS_PATIENCE_MS - FLEET_ROUND), 0);
+    assert_int_equal(write_lists(&fleet, &values, &everywhere), 1);
+    assert_list(&values, "seeds/dc1", "[\"10.0.0.1\",\"10.0.0.4\",\"10.0.0.5\"]");
+    fleet_node(&fleet, 2)->drain.on = false;
+    assert_int_equal(write_for(&fleet, &values, &everywhere, 70000), 0);
+    fleet_done(&fleet);
+    values_free(&values);
+}
+
+/* Who is not the first serves what the first has written, whatever the rule is. */
+static void others_take_what_the_values_say(void **state)
+{
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "1111");
+    fleet.node[0].native = TRILEAN_FALSE;
+    set(&values, "seeds/dc1", "[\"10.0.0.4\",\"192.0.2.9\",\"10.0.0.1\"]");
+    assert_int_equal(write_for(&fleet, &values, &everywhere, 20000), 0);
+    assert_string_equal(seeds_text(&fleet), "s..s");
+    fleet_done(&fleet);
+    values_free(&values);
+}
+
+static void without_a_local_node_there_is_an_author(void **state)
+{
+    const struct seeds_settings alone = {.alone = true};
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "1111");
+    fleet.no_local = true;
+    for (size_t i = 0; i < fleet.n; i++) {
+        const struct prober_addr address = fleet_address(i);
+
+        cluster_add(fleet.cluster, &address);
+    }
+    assert_int_equal(write_for(&fleet, &values, &everywhere, 20000), 0);
+    assert_int_equal(write_for(&fleet, &values, &alone, 20000), 1);
+    fleet_done(&fleet);
+    values_free(&values);
+}
+
+static void who_sees_no_more_than_half_keeps_the_list(void **state)
+{
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "1111");
+    write_for(&fleet, &values, &everywhere, 10000);
+    for (size_t i = 2; i < 4; i++) {
+        fleet.node[i].result = POLL_REFUSED;
+        fleet.node[0].row[i] = fleet.node[1].row[i] = 'D';
+    }
+    assert_int_equal(write_for(&fleet, &values, &everywhere, 3 * SEEDS_PATIENCE_MS), 0);
+    assert_verdicts(&fleet, "rr..");
+    assert_list(&values, "seeds/dc1", "[\"10.0.0.1\",\"10.0.0.2\",\"10.0.0.3\"]");
+    fleet_done(&fleet);
+    values_free(&values);
+}
+
+/* A Cassandra that has heard of nobody else yet is no majority. */
+static void seeds_nobody_has_heard_of_count_for_a_while(void **state)
+{
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "1");
+    set(&values, "seeds/dc1", "[\"10.0.0.1\",\"192.0.2.9\",\"192.0.2.10\"]");
+    assert_int_equal(write_for(&fleet, &values, &everywhere, SEEDS_PATIENCE_MS), 0);
+    assert_int_equal(write_for(&fleet, &values, &everywhere, FLEET_ROUND), 1);
+    assert_list(&values, "seeds/dc1", "[\"10.0.0.1\"]");
+    fleet_done(&fleet);
+    values_free(&values);
+}
+
+static void a_list_goes_with_the_last_node_of_its_data_center(void **state)
+{
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "111 1");
+    write_for(&fleet, &values, &everywhere, 10000);
+    assert_list(&values, "seeds/dc2", "[\"10.0.0.4\"]");
+    fleet_crash(&fleet, 3);
+    assert_int_equal(write_for(&fleet, &values, &everywhere, 2 * SEEDS_PATIENCE_MS), 0);
+    fleet.node[3].status = "LEFT";
+    fleet.node[3].status_version++;
+    assert_int_equal(write_lists(&fleet, &values, &everywhere), 1);
+    assert_list(&values, "seeds/dc2", NULL);
+    assert_string_equal(seeds_text(&fleet), "sss.");
+    fleet_done(&fleet);
+    values_free(&values);
+}
+
+static void what_is_no_list_is_none(void **state)
+{
+    static const char *const wrong[] = {
+        "[]",
+        "[\"10.0.0.1\"",
+        "\"10.0.0.1\"",
+        "[\"10.0.0.1\",]",
+        "[\"10.0.0.1\"]x",
+        "[\"x\"]",
+        "[\"10.0.0.1\"\"10.0.0.2\"]",
+        "[1]",
+        "[",
+        "",
+        "{}",
+        "[\"",
+        "[\"10.0.0.1",
+    };
+    struct addresses parsed;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (addresses_parse(wrong[i], &parsed) == 0)
+            fail_msg("%s", wrong[i]);
+    assert_int_equal(addresses_parse("[\"10.0.0.1\",\"2001:db8::1\"]", &parsed), 0);
+    assert_int_equal(parsed.n, 2);
+    addresses_free(&parsed);
+}
+
+static void assert_seeds(const struct fleet *fleet, const struct values *values,
+                         const struct seeds_settings *settings, const char *region, const char *all)
+{
+    struct addresses seeds;
+    char *text;
+
+    seeds_of_region(fleet->cluster, values, settings, &seeds);
+    text = addresses_text(&seeds);
+    assert_string_equal(text, region);
+    free(text);
+    addresses_free(&seeds);
+    seeds_of_all(fleet->cluster, values, settings, &seeds);
+    text = addresses_text(&seeds);
+    assert_string_equal(text, all);
+    free(text);
+    addresses_free(&seeds);
+}
+
+static void the_region_shows_its_seeds_and_those_of_all(void **state)
+{
+    char *const datacenters[] = {(char *)"dc2", NULL};
+    const char *const others[] = {"ap", "us"};
+    struct regions regions = {0};
+    struct seeds_settings settings = {
+        .datacenters = datacenters, .region_name = "eu", .regions = &regions};
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "111 11");
+    assert_int_equal(regions_set(&regions, "eu", others, 2, 10000), 0);
+    write_for(&fleet, &values, &settings, 20000);
+    /* Node 0, which is local, is none of the region: nobody writes here. */
+    assert_seeds(&fleet, &values, &settings, "[\"10.0.0.4\",\"10.0.0.5\"]",
+                 "[\"10.0.0.4\",\"10.0.0.5\"]");
+    for (size_t i = 0; i < regions.n; i++) {
+        struct region *region = &regions.items[i];
+        struct prober_addr address = fleet_address(strcmp(region->name, "ap") == 0 ? 1 : 100);
+
+        if (region->own)
+            continue;
+        region->seeds = calloc(1, sizeof(address));
+        region->seeds[0] = address;
+        region->n_seeds = 1;
+    }
+    assert_seeds(&fleet, &values, &settings, "[\"10.0.0.4\",\"10.0.0.5\"]",
+                 "[\"10.0.0.2\",\"10.0.0.4\",\"10.0.0.5\",\"10.0.0.101\"]");
+    write_lists(&fleet, &values, &settings);
+    assert_string_equal(seeds_text(&fleet), ".s.ss");
+    /* The value's order, and a list of somebody else's data center. */
+    set(&values, "seeds/dc2", "[\"10.0.0.5\",\"10.0.0.4\"]");
+    set(&values, "seeds/dc1", "[\"10.0.0.3\",\"10.0.0.2\"]");
+    assert_seeds(&fleet, &values, &settings, "[\"10.0.0.5\",\"10.0.0.4\"]",
+                 "[\"10.0.0.2\",\"10.0.0.5\",\"10.0.0.4\",\"10.0.0.101\",\"10.0.0.3\"]");
+    write_lists(&fleet, &values, &settings);
+    assert_string_equal(seeds_text(&fleet), ".ssss");
+    /* What operators say stands in its place. */
+    set(&values, "region/eu/localseeds", "[\"192.0.2.1\"]");
+    assert_seeds(&fleet, &values, &settings, "[\"192.0.2.1\"]",
+                 "[\"10.0.0.2\",\"192.0.2.1\",\"10.0.0.101\",\"10.0.0.3\"]");
+    regions_free(&regions);
+    fleet_done(&fleet);
+    values_free(&values);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_author_writes_what_is_missing_once),
+        cmocka_unit_test(a_decommissioned_seed_is_replaced_at_once),
+        cmocka_unit_test(a_drained_seed_is_replaced_after_a_while),
+        cmocka_unit_test(others_take_what_the_values_say),
+        cmocka_unit_test(without_a_local_node_there_is_an_author),
+        cmocka_unit_test(who_sees_no_more_than_half_keeps_the_list),
+        cmocka_unit_test(seeds_nobody_has_heard_of_count_for_a_while),
+        cmocka_unit_test(a_list_goes_with_the_last_node_of_its_data_center),
+        cmocka_unit_test(what_is_no_list_is_none),
+        cmocka_unit_test(the_region_shows_its_seeds_and_those_of_all),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
