@@ -79,7 +79,8 @@ my @bad = (
     [ 'PUT /localseeds', '["host"]', 400, qr/item 1/ ], [ 'PUT /localseeds', '[]', 400, qr/no seeds/ ],
     [ 'PUT /localseeds', '["10.0.0.1","::ffff:10.0.0.1"]', 400, qr/twice/ ], [ 'PUT /seeds', '[1]', 400, qr/item 1/ ],
     [ 'PUT /dcs', '[{"name":"dc1"}]', 400, qr/item 1/ ], [ 'PUT /dcs', '[{"name":"dc1","replicas":-1}]', 400, qr/item 1/ ],
-    [ 'PUT /dcs', '[{"name":"dc1","replicas":1,"x":1}]', 400, qr/item 1/ ], [ 'PUT /dcs', '1', 400, qr/array/ ],
+    [ 'PUT /dcs', '[{"name":"dc1","replicas":1,"x":1}]', 400, qr/item 1/ ],
+    [ 'PUT /dcs', '[{"name":"dc1","replicas":1},{"name":"dc1","replicas":2}]', 400, qr/dc1 is there twice/ ], [ 'PUT /dcs', '1', 400, qr/array/ ],
     [ 'PUT /reaper-ips', "[\"10.0.0.1\"]\0", 400, qr/JSON/ ], [ 'PUT /nodes', 'x', 405, qr/set/ ],
     [ 'POST /localseeds', '[]', 405, qr/method/ ], [ 'PATCH /dcs', '[]', 405, qr/method/ ], [ 'DELETE /ping', undef, 405, qr/set/ ],
     [ 'PUT /drain/192.0.2.1', '', 404, qr/no node/ ], [ 'PUT /drain/x', '', 404, qr/address/ ],
@@ -108,6 +109,19 @@ is(ask('DELETE /dcs')->{status}, 200, 'and back');
 is(http("$dir/control.sock", 'PUT /dcs', body => '[]')->{status}, 200, 'who may open the socket needs no nginx');
 like(get('/state')->{body}, qr/"user":"uid $>"/, 'and has a name all the same');
 is((stat "$dir/control.sock")[2] & 07777, 0660, 'which its group may');
+
+# A user's name in some other encoding is no reason to refuse.
+is(http("$dir/control.sock", 'PUT /reaper-ready', header => [ "X-Prober-User: J\xf6rg" ], body => 'false')->{status}, 200, 'a name in Latin-1');
+like(get('/state')->{body}, qr/"user":"J\?rg"/, 'is shown as far as it can be');
+is(ask('DELETE /reaper-ready')->{status}, 200, 'and back');
+
+# As long a list as may be: it holds nobody up.
+my $long = '[' . join(',', map { sprintf '"10.%d.%d.%d"', $_ >> 16, $_ >> 8 & 255, $_ & 255 } 1 .. 70_000) . ']';
+my $before = time;
+is(ask('PUT /reaper-ips', $long)->{status}, 200, 'a list of 70,000 addresses');
+cmp_ok(time - $before, '<', 5, 'takes no time');
+is(get('/ping')->{status}, 200, 'all else goes on');
+is(ask('DELETE /reaper-ips')->{status}, 200, 'and back');
 
 # A drain: the node leaves the load balancer while it serves, and comes back by itself.
 sub becomes {

@@ -3,7 +3,7 @@
  * $POWER_CUT/now: the names as of the last fsync() of the directory $POWER_CUT_OF, each with the
  * bytes as of the last fsync() of its file; none where there was no such fsync(). With
  * POWER_CUT_LAZY=files no fsync() of a file counts, as if the program had not called it; with
- * POWER_CUT_LAZY=names none of a directory.
+ * POWER_CUT_LAZY=names none of a directory. Each fsync() takes POWER_CUT_SLOW more milliseconds.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -77,13 +77,15 @@ int fsync(int fd)
 {
     static int (*real)(int);
     const char *root = getenv("POWER_CUT"), *of = getenv("POWER_CUT_OF"),
-               *lazy = getenv("POWER_CUT_LAZY");
+               *lazy = getenv("POWER_CUT_LAZY"), *slow = getenv("POWER_CUT_SLOW");
     struct stat st, directory;
     int r;
 
     if (!real)
         real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
     r = real(fd);
+    if (slow)
+        usleep((useconds_t)atoi(slow) * 1000);
     if (r < 0 || !root || !of || fstat(fd, &st) < 0)
         return r;
     if (lazy && strcmp(lazy, S_ISREG(st.st_mode) ? "files" : "names") == 0)

@@ -1,0 +1,161 @@
+#!/usr/bin/perl
+# The disk below the state file: full, read-only, slow. And the control socket's own file: whose it is, and what a reload and an
+# end do to those who are connected.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Time::HiRes 'time';
+use Prober::Test;
+use Prober::Collector;
+use Prober::Fleet;
+
+my $fleet = Prober::Fleet->start(layout => 'dc1:r1=3');
+my $dir = tempdir();
+my $socket = "$dir/control.sock";
+my $nginx = nginx(<<'CONF');
+%%GLOBALS%%
+http { %%HTTP%% server { listen 127.0.0.1:%%PORT%%; location / { prober; prober_segment %%DIR%%/segment; prober_stale 2s; } } }
+CONF
+
+sub conf {
+    my ($state) = @_;
+    return fleet_conf($fleet, qq(poll: { interval = "100ms"; timeout = "500ms"; view_ttl = "700ms"; };
+readiness: { settle = "0"; rehab = "0"; };
+control: { socket = "$socket"; };
+state: { path = "$state"; };));
+}
+
+sub collector {
+    my ($state, %option) = @_;
+    my $collector = Prober::Collector->start(conf($state), %option)->wait_ready;
+    wait_for(sub { get("/ping")->{status} == 200 }, 'documents');
+    return $collector;
+}
+sub get { http($nginx->port, "GET $_[0]") }
+sub put { http($socket, "PUT $_[0]", body => $_[1]) }
+
+# The answers of a disk that cannot be written, and afterwards.
+sub is_refused {
+    my ($disk, $why) = @_;
+    my $before = get('/reaper-ips')->{body};
+    for (1 .. 2) {
+        my $answer = put('/reaper-ips', '["192.0.2.77"]');
+        is($answer->{status}, 503, "$disk: refused");
+        like($answer->{body}, qr/^nothing has changed: cannot write the state file: $why\n\z/, 'says why');
+    }
+    is(get('/reaper-ips')->{body}, $before, 'nothing has changed');
+    is(put('/drain/192.0.2.1')->{status}, 404, 'it goes on to answer');
+    $fleet->post("opinion?observer=$fleet->{nodes}[1]&endpoint=$fleet->{nodes}[2]&state=DOWN");
+    wait_for(sub { get("/healthz/$fleet->{nodes}[2]")->{body} =~ /DOWN/ }, 'a change of mind');
+    pass('polls go on');
+    $fleet->post("opinion?observer=$fleet->{nodes}[1]&endpoint=$fleet->{nodes}[2]&state=UP");
+    is(get('/ping')->{status}, 200, 'all else goes on');
+}
+
+SKIP: {
+    my $disk = "$dir/disk";
+    mkdir $disk or die $!;
+    my ($status) = $> == 0 ? run('mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', $disk) : 1;
+    skip 'no right to mount a disk', 23 if $status != 0;
+    my $mounted = 1;
+    END { my $was = $?; run('umount', '-l', "$dir/disk") if $mounted; $? = $was }
+    my $collector = collector("$disk/state.json");
+    is(put('/reaper-ips', '["192.0.2.1"]')->{status}, 200, 'a disk with room');
+
+    run('sh', '-c', "head -c 1000000 /dev/zero > $disk/filler 2>/dev/null");
+    is_refused('a full disk', qr/No space left on device/);
+    ok(!-e "$disk/state.json.new", 'nothing is left of the attempt');
+    unlink "$disk/filler";
+    is(put('/reaper-ips', '["192.0.2.2"]')->{status}, 200, 'it is back by itself');
+
+    run('mount', '-o', 'remount,ro', $disk);
+    is_refused('a read-only disk', qr/Read-only file system/);
+    run('mount', '-o', 'remount,rw', $disk);
+    is(put('/reaper-ips', '["192.0.2.3"]')->{status}, 200, 'it is back by itself');
+    $collector->stop('KILL');
+    $collector = collector("$disk/state.json");
+    is(get('/reaper-ips')->{body}, qq(["192.0.2.3"]\n), 'and holds what was acknowledged');
+
+    my @told = $collector->log =~ /cannot write/g;
+    is(scalar @told, 0, 'no complaints then');
+    $collector->stop;
+    is($?, 0, 'ended well');
+    run('umount', $disk);
+    $mounted = 0;
+}
+
+# A slow disk holds up those that wait for it, and nobody else.
+my $state = "$dir/slow.json";
+my $collector = collector($state, program => root() . '/build/prober-collector',
+    env => { LD_PRELOAD => root() . '/build/preload/power_cut.so', POWER_CUT_SLOW => 1500 });
+my $began = time;
+my @waiting = map { Prober::Http::connect_to($socket) } 1 .. 5;
+print {$_} Prober::Http::request('PUT /reaper-ready', body => 'true') for @waiting;
+$_->flush for @waiting;
+my $others = 0;
+while (time - $began < 1) {
+    is(get('/ping')->{status}, 200, 'meanwhile: /ping') if $others++ == 10;
+    my $answer = put('/dcs', 'x');
+    is($answer->{status}, 400, 'meanwhile: requests that need no disk') if $others == 20;
+}
+cmp_ok($others, '>', 20, 'others are not held up');
+is(Prober::Http::parse(Prober::Http::receive($_, 20))->{status}, 200, 'who waits for it gets his answer') for @waiting;
+cmp_ok(time - $began, '>', 2.5, 'when it is on disk');
+cmp_ok(time - $began, '<', 9, 'many with one write');
+
+# Who is connected stays so over a reload, and is told at the end.
+my $kept = Prober::Http::connect_to($socket);
+sub on_kept {
+    print {$kept} Prober::Http::request($_[0], body => $_[1], header => ['Connection: keep-alive']);
+    $kept->flush;
+}
+on_kept('PUT /dcs', 'x');
+sysread $kept, my $first, 65536;
+like($first, qr/^HTTP\S+ 400/, 'a connection that stays');
+my $inode = (stat $socket)[1];
+$collector->signal('HUP');
+wait_for(sub { $collector->log =~ /configuration read again/ }, 'the reload');
+on_kept('PUT /dcs', 'x');
+sysread $kept, my $second, 65536;
+like($second, qr/^HTTP\S+ 400/, 'it outlives a reload');
+is((stat $socket)[1], $inode, 'so does the socket');
+on_kept('PUT /reaper-ready', 'false');
+wait_for(sub { -e "$state.new" }, 'the write to begin');
+$collector->signal('TERM');
+sysread $kept, my $last, 65536;
+like($last // '', qr/^HTTP\S+ 503.*\r\n\r\nthe collector ends; whether this holds is not known\n\z/s, 'who waits at the end is told');
+$collector->stop;
+is($?, 0, 'ended well');
+ok(!-e $socket, 'the socket is gone');
+
+# The socket's file: a stale one is replaced, a living one is not, and what is no socket is not ours.
+$collector = collector($state);
+$collector->stop('KILL');
+ok(-S $socket, 'a killed collector leaves its socket');
+$collector = collector($state);
+is(put('/reaper-ready', 'true')->{status}, 200, 'which the next one replaces');
+my $second_one = Prober::Collector->start(conf("$dir/other.json") =~ s/\%\%DIR\%\%\/segment/\%\%DIR\%\%\/other/r)->wait_ready;
+like($second_one->log, qr/somebody else listens there/, 'a living one is left alone');
+$second_one->stop;
+is(put('/reaper-ready', 'false')->{status}, 200, 'and goes on to answer');
+$collector->stop;
+spew($socket, 'precious');
+$collector = collector($state);
+like($collector->log, qr/or it is no socket; nothing can be set/, 'a file that is no socket');
+is(slurp($socket), 'precious', 'is left alone');
+$collector->stop;
+unlink $socket;
+
+# What an earlier collector has written is read.
+spew("$dir/old.json", <<"OLD");
+{ "format": 1, "cluster": "prober", "local": { "address": "$fleet->{nodes}[0]", "host_id": "x", "native_port": 0 },
+  "nodes": [ { "address": "$fleet->{nodes}[1]", "dc": "dc1", "rack": "r1" } ] }
+OLD
+$collector = collector("$dir/old.json");
+unlike($collector->log, qr/cannot read/, 'a state file without values');
+is(put('/reaper-ready', 'true')->{status}, 200, 'and then with');
+like(slurp("$dir/old.json"), qr/reaper-ready/, 'in the same file');
+$collector->stop;
+done();
