@@ -1,6 +1,6 @@
 # cassandra-prober. `make` leaves everything in build/; see README.md.
 #
-#   make            prober-collector and ngx_http_prober_module.so (for the nginx whose -dev files are installed)
+#   make            prober-collector, proberctl and ngx_http_prober_module.so (for the nginx whose -dev files are installed)
 #   make check      unit tests plain and under ASan+UBSan and TSan, the *.t tests, a short fuzz run
 #   make unit|prove|fuzz-smoke   its parts
 #   make bench      ratios measured side by side        make soak   what takes longer than CI may
@@ -28,19 +28,23 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lm -lpthread
 
 SHARED_SRC := $(wildcard shared/*.c)
 LIB_SRC := $(SHARED_SRC) $(filter-out collector/main.c,$(wildcard collector/*.c collector/*/*.c))
+CTL_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard proberctl/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/test_*.c))
 TOOLS := $(patsubst t/lib/%.c,$(BUILD)/tools/%,$(wildcard t/lib/*.c))
 PRELOAD := $(patsubst t/preload/%.c,build/preload/%.so,$(wildcard t/preload/*.c))
 FUZZ := $(patsubst t/fuzz/%.c,build/fuzz/%,$(wildcard t/fuzz/fuzz_*.c))
 
-all: $(BUILD)/prober-collector $(if $(SAN),,build/ngx_http_prober_module.so)
+all: $(BUILD)/prober-collector $(BUILD)/proberctl $(if $(SAN),,build/ngx_http_prober_module.so)
 tools: $(TOOLS) $(PRELOAD)
 
 $(BUILD)/libprober.a: $(LIB_OBJ)
 	rm -f $@ && $(AR) rcs $@ $^
 
 $(BUILD)/prober-collector: $(BUILD)/obj/collector/main.o $(BUILD)/libprober.a
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/proberctl: $(CTL_OBJ) $(BUILD)/libprober.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/obj/%.o: %.c
@@ -95,7 +99,7 @@ build/ngx_http_prober_module.so: build/nginx/Makefile $(wildcard ngx_prober_modu
 
 # Everything the tests run, plain and with sanitizers.
 test-programs: tools unit-programs fuzz-programs
-	$(MAKE) SAN=asan build/asan/prober-collector unit-programs tools
+	$(MAKE) SAN=asan build/asan/prober-collector build/asan/proberctl unit-programs tools
 	$(MAKE) SAN=tsan unit-programs
 unit-programs: $(UNIT)
 fuzz-programs: $(FUZZ)
@@ -115,6 +119,7 @@ soak: all test-programs
 NGX_MODULES := $(DESTDIR)/usr/lib/nginx/modules
 install: all
 	install -D build/prober-collector $(DESTDIR)/usr/sbin/prober-collector
+	install -D build/proberctl $(DESTDIR)/usr/bin/proberctl
 	install -D -m 644 build/ngx_http_prober_module.so $(NGX_MODULES)/ngx_http_prober_module.so.new
 	mv $(NGX_MODULES)/ngx_http_prober_module.so.new $(NGX_MODULES)/ngx_http_prober_module.so
 	install -D -m 644 systemd/prober-collector.service $(DESTDIR)/lib/systemd/system/prober-collector.service
@@ -125,9 +130,10 @@ install: all
 	    install -D -m 644 packaging/collector.conf $(DESTDIR)/etc/cassandra-prober/collector.conf
 
 format:
-	clang-format -i shared/*.[ch] ngx_prober_module/*.[ch] collector/*.[ch] collector/*/*.[ch] t/*/*.[ch]
+	clang-format -i shared/*.[ch] ngx_prober_module/*.[ch] collector/*.[ch] collector/*/*.[ch] \
+	    proberctl/*.[ch] t/*/*.[ch]
 clean:
 	rm -rf build/obj build/asan build/tsan build/unit build/tools build/preload build/fuzz build/nginx build/*.a build/*.so \
-	    build/prober-collector
+	    build/prober-collector build/proberctl
 
 .PHONY: all tools test-programs unit-programs fuzz-programs check unit fuzz-smoke bench soak install format clean

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use Test::More;
 
-my @files = sort glob('{shared,collector,collector/*,ngx_prober_module}/*.{c,h}');
+my @files = sort glob('{shared,collector,collector/*,ngx_prober_module,proberctl}/*.{c,h}');
 ok(@files > 20, 'the sources are found');
 
 my %includes;
@@ -23,8 +23,8 @@ sub only {
 }
 
 only('ngx_*.h', qr/^ngx_|^nginx/, qr{^ngx_prober_module/});
-only('curl', qr/^curl\//, qr{^collector/sources/});
-only('jansson', qr/^jansson/, qr{^collector/(sources/(jolokia|peer_view|json_answer|region_answer)\.[ch]|control/\w+\.[ch])$});
+only('curl', qr/^curl\//, qr{^(collector/sources/|proberctl/request\.c)});
+only('jansson', qr/^jansson/, qr{^proberctl/|^collector/(sources/(jolokia|peer_view|json_answer|region_answer)\.[ch]|control/\w+\.[ch])$});
 only('libconfig', qr/^libconfig/, qr{^collector/conf(_\w+)?\.[ch]$});
 only('systemd', qr/^systemd\//,
     qr{^collector/(main\.c|(collector|control|operator_state)\.[ch]|region_watch\.[ch]|reload_seeds\.[ch]|journal\.c|sources/(poller|http|probe|source|jrmp|jmx_session)\w*\.[ch]|control/.*)$});
@@ -56,6 +56,12 @@ for my $file (grep { m{^collector/model/|^collector/publish/} } @files) {
     }
 }
 is("@calls", '', 'model/ and publish/ call no clock, file, socket or log');
+
+# proberctl is a reader like nginx: of the collector it knows the documents, and how a duration is written.
+my %ours = map { m{([^/]+)$} ? ($1 => 1) : () } grep { m{^collector/} } @files;
+my @tied = grep { my $file = $_; $file =~ m{^proberctl/} && grep { ($ours{$_} && $_ ne 'conf.h') || m{/.*\.h$} && -e "collector/$_" }
+        @{ $includes{$file} } } @files;
+is("@tied", '', 'proberctl includes nothing of the collector but conf.h');
 
 # shared/ is compiled by both sides: libc only, and nothing but prober_ names leave it.
 my @foreign = grep { m{^shared/} && includes($_, qr{^(systemd|curl|jansson|libconfig|ngx_|\.\./)}) } @files;

@@ -1,0 +1,180 @@
+/* What is said on the control socket: HTTP over a unix socket. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "prober_addr.h"
+#include "proberctl.h"
+
+#define LINE_LEN   512
+#define TIMEOUT_MS 60000L /* an answer comes when the change is on disk */
+
+struct reply {
+    char line[LINE_LEN]; /* its body's first line */
+    size_t len;
+};
+
+static size_t take_reply(char *bytes, size_t size, size_t n, void *userdata)
+{
+    struct reply *reply = userdata;
+    size_t room = sizeof(reply->line) - 1 - reply->len, take = n < room ? n : room;
+
+    memcpy(reply->line + reply->len, bytes, take);
+    reply->len += take;
+    return size * n;
+}
+
+/* Who asks, for the journal and the drain's reason. */
+static struct curl_slist *who(void)
+{
+    const char *sudo = getenv("SUDO_USER");
+    const struct passwd *entry = getpwuid(getuid());
+    const char *name = getuid() == 0 && sudo && *sudo ? sudo : entry ? entry->pw_name : NULL;
+    char header[128];
+
+    if (!name)
+        return NULL;
+    snprintf(header, sizeof(header), "X-Prober-User: %s", name);
+    return curl_slist_append(NULL, header);
+}
+
+static enum answer no_answer(const struct options *options, CURL *curl, CURLcode code)
+{
+    const char *next = "systemctl status prober-collector";
+    long error = 0;
+
+    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+    if (error == EACCES || error == EPERM)
+        next = "run it as root, or as a member of the socket's group";
+    else if (error == ENOENT)
+        next = "is prober-collector running, and is this its control.socket? systemctl status "
+               "prober-collector";
+    complain("%s: %s; %s", options->socket, error ? strerror((int)error) : curl_easy_strerror(code),
+             next);
+    return CANNOT_TELL;
+}
+
+static enum answer judge(long status, struct reply *reply)
+{
+    reply->line[strcspn(reply->line, "\r\n")] = '\0';
+    if (status == 200)
+        return YES;
+    if (status == 503) {
+        complain("not done: %s; journalctl -u prober-collector",
+                 *reply->line ? reply->line : "the collector is not able to");
+        return CANNOT_TELL;
+    }
+    complain("refused (%ld): %s; %s", status, *reply->line ? reply->line : "it does not say why",
+             status == 404 ? "proberctl nodes lists the nodes" : "proberctl --help, or README.md");
+    return status >= 400 && status < 500 ? NO : CANNOT_TELL;
+}
+
+static enum answer ask(const struct options *options, const char *method, const char *url,
+                       const char *body)
+{
+    struct reply reply = {0};
+    CURL *curl = curl_easy_init();
+    struct curl_slist *headers = who();
+    long status = 0;
+    enum answer answer;
+    CURLcode code;
+
+    if (!curl)
+        abort();
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, options->socket);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_reply);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
+    if (body)
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    answer = code == CURLE_OK ? judge(status, &reply) : no_answer(options, curl, code);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    return answer;
+}
+
+static enum answer ask_drain(const struct options *options, const char *method, const char *node)
+{
+    char address[PROBER_ADDR_STRLEN], url[256], *ttl = NULL;
+    enum answer answer;
+
+    if (!read_address(node, address))
+        return CANNOT_TELL;
+    if (options->ttl)
+        ttl = curl_easy_escape(NULL, options->ttl, 0);
+    if (snprintf(url, sizeof(url), "http://localhost/drain/%s%s%s", address, ttl ? "?ttl=" : "",
+                 ttl ? ttl : "") >= (int)sizeof(url)) {
+        complain("--ttl is no duration: 10m, 1h 30min");
+        answer = CANNOT_TELL;
+    } else {
+        answer = ask(options, method, url, NULL);
+    }
+    curl_free(ttl);
+    return answer;
+}
+
+enum answer drain(const struct options *options, char **args)
+{
+    enum answer answer = ask_drain(options, "PUT", args[0]);
+
+    if (answer == YES && options->ttl)
+        printf("%s is drained for %s\n", args[0], options->ttl);
+    else if (answer == YES)
+        printf("%s is drained until proberctl undrain %s\n", args[0], args[0]);
+    return answer;
+}
+
+enum answer undrain(const struct options *options, char **args)
+{
+    enum answer answer = ask_drain(options, "DELETE", args[0]);
+
+    if (answer == YES)
+        printf("%s is drained no more\n", args[0]);
+    return answer;
+}
+
+static bool make_url(const char *key, char url[64])
+{
+    static const char *const keys[] = {"readylocaldcs", "localseeds", "dcs",
+                                       "region-ips",    "reaper-ips", "reaper-ready"};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (strcmp(keys[i], key) == 0) {
+            snprintf(url, 64, "http://localhost/%s", key);
+            return true;
+        }
+    }
+    complain("%s cannot be set; these can: readylocaldcs localseeds dcs region-ips reaper-ips "
+             "reaper-ready",
+             key);
+    return false;
+}
+
+enum answer set_value(const struct options *options, char **args)
+{
+    char url[64];
+    enum answer answer = make_url(args[0], url) ? ask(options, "PUT", url, args[1]) : CANNOT_TELL;
+
+    if (answer == YES)
+        printf("%s is set\n", args[0]);
+    return answer;
+}
+
+enum answer unset_value(const struct options *options, char **args)
+{
+    char url[64];
+    enum answer answer = make_url(args[0], url) ? ask(options, "DELETE", url, NULL) : CANNOT_TELL;
+
+    if (answer == YES)
+        printf("%s is automatic again\n", args[0]);
+    return answer;
+}

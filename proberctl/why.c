@@ -1,0 +1,231 @@
+/* Is it ready, and why not: the cluster, a node, and waiting for one. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "conf.h"
+#include "document.h"
+#include "prober_addr.h"
+#include "prober_segment_reader.h"
+
+#define KEY_LEN (PROBER_ADDR_STRLEN + 16)
+
+static enum answer answer_of(const json_t *node)
+{
+    const char *verdict = text_of(node, "verdict");
+
+    return strcmp(verdict, "ready") == 0       ? YES
+           : strcmp(verdict, "not ready") == 0 ? NO
+                                               : CANNOT_TELL;
+}
+
+struct summary {
+    size_t nodes, ready;
+    const char *cluster, *region;
+    json_t *not_ready;   /* address -> reasons */
+    const json_t *local; /* NULL = no node of this host */
+};
+
+static struct summary summarize(const json_t *json, const json_t *region)
+{
+    struct summary ret = {.cluster = text_of(json, "cluster"),
+                          .region = json_is_true(region) ? "ready" : "not ready",
+                          .not_ready = json_object()};
+    json_t *node;
+    size_t i;
+
+    json_array_foreach(json_object_get(json, "nodes"), i, node)
+    {
+        if (json_is_true(json_object_get(node, "local")))
+            ret.local = node;
+        /* One that left is missed by nobody. */
+        if (!json_is_true(json_object_get(node, "member")))
+            continue;
+        ret.nodes++;
+        if (answer_of(node) == YES)
+            ret.ready++;
+        else
+            json_object_set(ret.not_ready, text_of(node, "address"),
+                            json_object_get(node, "reasons"));
+    }
+    return ret;
+}
+
+static void print_summary(const struct summary *summary, const struct document *document)
+{
+    const char *address;
+    json_t *reasons;
+
+    printf("cluster\t\t%s\nnodes\t\t%zu, %zu ready\nregion\t\t%s\n", summary->cluster,
+           summary->nodes, summary->ready, summary->region);
+    if (summary->local)
+        printf("this host\t%s %s\n", text_of(summary->local, "address"),
+               text_of(summary->local, "verdict"));
+    printf("data\t\t%.1f s old\n", (double)document->age_ms / 1000);
+    json_object_foreach(summary->not_ready, address, reasons)
+    {
+        char *why = join(reasons, "; ");
+
+        printf("not ready\t%s: %s\n", address, why);
+        free(why);
+    }
+}
+
+static void print_summary_json(const struct summary *summary, const struct document *document)
+{
+    json_t *json =
+        json_pack("{s:s, s:I, s:I, s:s, s:b, s:I, s:O}", "cluster", summary->cluster, "nodes",
+                  (json_int_t)summary->nodes, "ready", (json_int_t)summary->ready, "region",
+                  summary->region, "stale", document->stale, "age_ms", (json_int_t)document->age_ms,
+                  "not_ready", summary->not_ready);
+
+    json_dumpf(json, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(json);
+}
+
+static enum answer answer_all(const struct summary *summary)
+{
+    if (summary->nodes > 0)
+        return summary->ready == summary->nodes ? YES : NO;
+    complain("no node is known yet; does local.source name this host's Cassandra? "
+             "journalctl -u prober-collector");
+    return CANNOT_TELL;
+}
+
+enum answer show_status(const struct options *options, char **args)
+{
+    struct document document, region_document = {0};
+    json_t *region, *json = document_json(options, "/nodes", &document);
+    struct summary summary;
+    enum answer answer;
+
+    (void)args;
+    if (!json)
+        return CANNOT_TELL;
+    region = document_json(options, "/readylocaldcs", &region_document);
+    summary = summarize(json, region);
+    if (options->json)
+        print_summary_json(&summary, &document);
+    else
+        print_summary(&summary, &document);
+    answer = answer_all(&summary);
+    json_decref(summary.not_ready);
+    json_decref(region);
+    json_decref(json);
+    document_free(&region_document);
+    document_free(&document);
+    return document_verdict(&document, answer);
+}
+
+/* Who sees it how. */
+static void print_opinions(const struct options *options, const char *address)
+{
+    struct document document;
+    const char *observer;
+    char key[KEY_LEN];
+    json_t *json, *opinion;
+
+    snprintf(key, sizeof(key), "/healthz/%s", address);
+    json = document_json(options, key, &document);
+    if (!json)
+        return;
+    json_object_foreach(json, observer, opinion) printf(
+        "seen by\t%s: %s\n", observer + (*observer == '/'), json_string_value(opinion) ?: "?");
+    json_decref(json);
+    document_free(&document);
+}
+
+static void print_node(const struct options *options, const json_t *node, const char *address)
+{
+    static const char *const names[] = {"dc",   "rack",       "host_id", "status",
+                                        "mode", "down_since", "observer"};
+    const json_t *poll = json_object_get(node, "poll"), *reason;
+    size_t i;
+
+    printf("%s\t%s since %s\n", address, text_of(node, "verdict"), text_of(node, "since"));
+    json_array_foreach(json_object_get(node, "reasons"), i, reason)
+        printf("reason\t%s\n", json_string_value(reason) ?: "?");
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        printf("%s\t%s\n", names[i], text_of(node, names[i]));
+    printf("poll\t%s %s\n", text_of(poll, "result"), text_of(poll, "detail"));
+    print_opinions(options, address);
+}
+
+enum answer show_why(const struct options *options, char **args)
+{
+    char address[PROBER_ADDR_STRLEN], key[KEY_LEN];
+    struct document document;
+    enum answer answer;
+    json_t *json;
+    int r;
+
+    if (!read_address(args[0], address))
+        return CANNOT_TELL;
+    snprintf(key, sizeof(key), "/nodes/%s", address);
+    r = document_read(options, key, true, &document);
+    document_free(&document);
+    if (r == -ENOENT) {
+        complain("%s is no node of this cluster; proberctl nodes lists those", address);
+        return CANNOT_TELL;
+    }
+    json = document_json(options, key, &document);
+    if (!json)
+        return CANNOT_TELL;
+    if (options->json)
+        fputs(document.body, stdout);
+    else
+        print_node(options, json, address);
+    answer = answer_of(json);
+    if (answer == CANNOT_TELL)
+        complain("nothing is known of its readiness yet; try again in a few seconds");
+    json_decref(json);
+    document_free(&document);
+    return document_verdict(&document, answer);
+}
+
+/* Ready now? CANNOT_TELL while the data is stale or missing, or it is no node (yet). */
+static enum answer look(const struct options *options, const char *key)
+{
+    struct document document;
+    enum answer answer = CANNOT_TELL;
+
+    if (document_read(options, key, true, &document) < 0)
+        return CANNOT_TELL;
+    if (!document.stale)
+        answer = document.status == 200 ? YES : NO;
+    document_free(&document);
+    return answer;
+}
+
+enum answer wait_ready(const struct options *options, char **args)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+    char address[PROBER_ADDR_STRLEN], key[KEY_LEN];
+    const char *timeout = options->timeout ? options->timeout : "5m";
+    int64_t timeout_ms, end_ms;
+    enum answer answer;
+
+    if (strcmp(args[0], "ready") != 0) {
+        complain("it waits for one thing: proberctl wait ready IP");
+        return CANNOT_TELL;
+    }
+    if (!read_address(args[1], address))
+        return CANNOT_TELL;
+    if (conf_parse_duration(timeout, &timeout_ms) < 0) {
+        complain("--timeout %s is no duration; such as 30s, 5m", timeout);
+        return CANNOT_TELL;
+    }
+    snprintf(key, sizeof(key), "/healthz/%s?brief", address);
+    end_ms = prober_segment_now_ms() + timeout_ms;
+    while ((answer = look(options, key)) != YES && prober_segment_now_ms() < end_ms)
+        nanosleep(&pause, NULL);
+    if (answer == NO)
+        complain("%s is not ready after %s; proberctl why %s", address, timeout, address);
+    else if (answer == CANNOT_TELL)
+        complain("whether %s is ready is not known after %s; proberctl why %s", address, timeout,
+                 address);
+    return answer;
+}

@@ -1,0 +1,150 @@
+#!/usr/bin/perl
+# proberctl over a segment written here, and over a real collector of a simulated fleet.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use JSON::PP;
+use Test::More;
+use Time::HiRes 'time';
+use Prober::Test;
+use Prober::Collector;
+use Prober::Fleet;
+
+my ($ctl) = grep { -x } map { root() . "/build/$_" } 'asan/proberctl', 'proberctl';
+my $dir = tempdir();
+my @at;
+sub ctl { return run($ctl, @at, @_) }
+
+# A command's exit status, and what it says.
+sub says {
+    my ($args, $exit, $like, $what) = @_;
+    my ($got, $said) = ctl(@$args);
+    is($got, $exit, "@$args: $what") or diag($said);
+    like($said, $like, "@$args: $_") for grep { defined } $like;
+    return $said;
+}
+
+# Usage
+says([], 2, qr/^Usage/, 'nothing to do');
+says(['--help'], 0, qr/seeds --apply/, 'help');
+says(['--version'], 0, qr/^proberctl \d/, 'version');
+says(['dance'], 2, qr/no command dance.*--help/s, 'unknown command');
+says([ 'why' ], 2, qr/why takes 1 argument, not 0/, 'an argument too few');
+says([ 'nodes', '--ttl', '1m' ], 2, qr/--ttl is for drain/, 'an option of another command');
+says([ 'nodes', '--own', '10.0.0.1' ], 2, qr/--own/, 'the same');
+says([ 'nodes', '--what' ], 2, qr/--help/, 'an unknown option');
+says([ 'why', 'localhost' ], 2, qr/no IP address; proberctl nodes/, 'a name');
+says([ 'set', 'what', '1' ], 2, qr/these can: readylocaldcs/, 'an unknown key');
+
+# Without a collector
+@at = ('--segment', "$dir/none", '--socket', "$dir/none.sock");
+says([$_], 2, qr/no such file; is prober-collector running/, 'no segment') for qw(status nodes seeds dcs plan regions);
+says([ 'drain', '10.0.0.1' ], 2, qr/No such file.*is prober-collector running/, 'no socket');
+says([ qw(wait ready 10.0.0.1 --timeout 200ms) ], 2, qr/not known after 200ms; proberctl why/, 'waits in vain');
+spew("$dir/strange", 'x' x 8192);
+says([ 'status', '--segment', "$dir/strange" ], 2, qr/strange: /, 'no segment but a file');
+
+# A segment written here
+my $segment = segment();
+@at = ('--segment', $segment->path, '--socket', "$dir/none.sock");
+says(['nodes'], 2, qr{has no /nodes; is the collector another version}, 'a document is missing');
+sub node {
+    my ($ip, $verdict, %more) = @_;
+    return { address => "$ip", verdict => $verdict, reasons => [], dc => 'dc1', rack => 'r1', member => JSON::PP::true,
+        local => JSON::PP::false, %more };
+}
+sub put_nodes {
+    my @nodes = @_;
+    $segment->put('/nodes', 200, encode_json({ cluster => 'c', nodes => \@nodes }));
+    $segment->put("/nodes/$_->{address}", 200, encode_json($_)) for @nodes;
+    for my $node (@nodes) {
+        my $status = $node->{verdict} eq 'ready' ? 200 : 404;
+        $segment->put("/healthz/$node->{address}", $status, '{"/10.0.0.1":"UP","/10.0.0.2":"refused"}');
+        $segment->put("/healthz/$node->{address}?brief", $status, 'x');
+    }
+}
+$segment->put('/readylocaldcs', 200, "true\n");
+put_nodes(node('10.0.0.1', 'ready', local => JSON::PP::true), node('10.0.0.2', 'not ready', reasons => ["DOWN by \e[31m all", 'left']));
+says(['status'], 1, qr/2, 1 ready\n.*this host\t10\.0\.0\.1 ready\n.*not ready\t10\.0\.0\.2: DOWN by/s, 'one is not ready');
+my $status = decode_json((ctl('status', '--json'))[1]);
+is_deeply([ @$status{qw(cluster nodes ready region)} ], [ 'c', 2, 1, 'ready' ], 'status as JSON');
+my ($exit, $nodes) = ctl('nodes');
+is($exit, 0, 'nodes');
+is((split /\n/, $nodes)[0], join("\t", '10.0.0.1', 'ready', 'dc1', 'r1', ('-') x 6), 'a line with tabs each, and no head');
+unlike($nodes, qr/\e/, 'nothing commands the terminal');
+like($nodes, qr/^10\.0\.0\.2\tnot ready\t.*; left$/m, 'with the reasons');
+is_deeply(decode_json((ctl('nodes', '--json'))[1])->{nodes}[1]{address}, '10.0.0.2', '--json is the document');
+like((run('script', '-qec', "$ctl @at nodes", '/dev/null'))[1], qr/^ADDRESS +VERDICT +DC .*\r\n10\.0\.0\.1 +ready /,
+    'a head and columns on a terminal') if !system 'command -v script >/dev/null';
+says([ 'why', '10.0.0.1' ], 0, qr/^10\.0\.0\.1\tready.*seen by\t10\.0\.0\.2: refused/s, 'ready');
+says([ 'why', '::ffff:10.0.0.2' ], 1, qr/reason\tleft\n/, 'not ready, in another spelling');
+says([ 'why', '10.0.0.7' ], 2, qr/no node of this cluster; proberctl nodes/, 'no node');
+says([ qw(wait ready 10.0.0.1) ], 0, qr/^$/, 'is there already');
+says([ qw(wait ready 10.0.0.2 --timeout 200ms) ], 1, qr/not ready after 200ms; proberctl why 10\.0\.0\.2/, 'not in time');
+says([ qw(wait ready 10.0.0.2 --timeout soon) ], 2, qr/no duration/, 'no time');
+says([ qw(wait long 10.0.0.2) ], 2, qr/wait ready IP/, 'not for that');
+$segment->put('/localseeds', 200, '["10.0.0.1"]');
+says(['seeds'], 0, qr{no /allseeds.*\n10\.0\.0\.1\n$}, 'only the region');
+$segment->put('/allseeds', 200, '["10.0.0.1","2001:db8::2"]');
+says(['seeds'], 0, qr/^10\.0\.0\.1\n2001:db8::2\n$/, 'of all regions');
+$segment->put('/dcs', 200, '[{"name":"dc1","replicas":3}]');
+says(['dcs'], 0, qr/^dc1\t3\n$/, 'lists them');
+$segment->put('/regions', 200, '{"region":"b","next":"a","waits":"region a has its turn first","regions":[{"name":"a","own":false,'
+    . '"state":"unreachable","last_seen":null,"poll":{"result":"refused"},"seeds":["10.1.0.1"]},{"name":"b","own":true,"state":"not ready"}]}');
+says(['regions'], 0, qr/^a\tunreachable\tnext\t-\t10\.1\.0\.1\trefused\nb\tnot ready\t-\tthis one\t-\tregion a has its turn first\n$/, 'who waits');
+$segment->put('/dcs', 200, '{');
+says(['dcs'], 2, qr/no JSON/, 'half a document');
+
+# The own address comes from the nodes.
+spew("$dir/c.yaml", "seed_provider:\n  - parameters:\n    - seeds: 1.1.1.1\n");
+says([ 'seeds', '--apply', "$dir/c.yaml" ], 0, qr/line 3: the seeds are now: 2001:db8::2\n$/, 'without the local node');
+says([ 'seeds', '--apply', "$dir/c.yaml", '--first-node', '10.0.0.1' ], 0, qr/now: 10\.0\.0\.1,2001:db8::2\n$/, 'unless it is the first');
+
+# Stale
+$segment->heartbeat(30_000);
+says(['nodes'], 2, qr/stale: .* sign of life is 30\.\d s old; systemctl status/, 'shown, and how old');
+says(['status'], 2, qr/stale/, 'cannot tell');
+says([ 'why', '10.0.0.1' ], 2, qr/stale/, 'cannot tell');
+says([ qw(wait ready 10.0.0.1 --timeout 200ms) ], 2, qr/not known/, 'does not take it for ready');
+says([ 'seeds', '--apply', "$dir/c.yaml" ], 0, qr/stale.*now: 2001:db8::2\n$/s, 'an old list still leads into the cluster');
+$segment->stop;
+
+# A real collector
+my $fleet = Prober::Fleet->start(layout => 'dc1:r1=2,r2=1', convict => 0.5, boot => 0.5);
+my @ip = @{ $fleet->{nodes} };
+my $collector = Prober::Collector->start(fleet_conf($fleet, <<"CONF") =~ s{%%DIR%%/segment}{%%DIR%%/live}r);
+control: { socket = "$dir/live.sock"; };
+poll: { interval = "200ms"; timeout = "1s"; view_ttl = "1s"; };
+readiness: { settle = "200ms"; rehab = "0"; };
+datacenters = ( { name = "dc1"; size = 4; racks = [ "r1", "r2" ]; } );
+CONF
+@at = ('--segment', "$dir/live", '--socket', "$dir/live.sock");
+says([ qw(wait ready), $_, '--timeout', '20s' ], 0, qr/^$/, 'a node of the fleet') for @ip;
+wait_for(sub { (ctl('status'))[0] == 0 }, 'all ready', 10);
+says(['status'], 0, qr/3, 3 ready\n/, 'all are ready');
+says(['plan'], 0, qr/^dc1\t-\t3\/4\t3\/3\t.*\nadd a node\t-\tdc1\tr2\n/s, 'what to do next');
+says(['regions'], 0, qr/^local\t.*this one/m, 'the own one');
+says(['dcs'], 0, qr/^dc1\t3\n$/, 'as found');
+says([ 'drain', $ip[1], '--ttl', '1h' ], 0, qr/drained for 1h/, 'drains');
+wait_for(sub { (ctl('why', $ip[1]))[0] == 1 }, 'the drain', 5);
+says([ 'why', $ip[1] ], 1, qr/reason\tdrained by \w+ until /, 'with its reason and by whom');
+says([ 'drain', '10.9.9.9' ], 1, qr/refused \(404\): 10\.9\.9\.9 is no node.*proberctl nodes/, 'no node');
+says([ 'drain', $ip[1], '--ttl', 'soon' ], 1, qr/refused \(400\): ttl is no duration/, 'no duration');
+says([ 'drain', $ip[1], '--ttl', 'x' x 300 ], 2, qr/--ttl is no duration/, 'nor anything like it');
+says([ 'undrain', $ip[1] ], 0, qr/drained no more/, 'ends it');
+says([ qw(wait ready), $ip[1], '--timeout', '10s' ], 0, qr/^$/, 'ready again');
+says([ 'set', 'localseeds', '["10.5.0.1"]' ], 0, qr/is set/, 'operators say');
+wait_for(sub { (ctl('seeds'))[1] =~ /^10\.5\.0\.1\n/m }, 'the seeds', 5);
+says([ 'set', 'localseeds', '[]' ], 1, qr/refused \(400\): no seeds at all/, 'says why not');
+says([ 'unset', 'localseeds' ], 0, qr/automatic again/, 'back');
+wait_for(sub { (ctl('seeds'))[1] !~ /10\.5\.0\.1/ }, 'the seeds found out', 5);
+like((ctl('seeds'))[1], qr/^\Q$ip[0]\E$/m, 'are nodes again');
+$fleet->post("nodes/$ip[2]/crash");
+wait_for(sub { (ctl('status'))[0] == 1 }, 'the crash', 10);
+says([ 'why', $ip[2] ], 1, qr/seen by\t\Q$ip[0]\E: DOWN/, 'who sees it how');
+$collector->stop;
+is($?, 0, 'the collector ended well') or diag($collector->log);
+says([ 'undrain', $ip[1] ], 2, qr/systemctl status prober-collector/, 'nobody listens any more');
+
+done();

@@ -1,0 +1,167 @@
+#!/usr/bin/perl
+# proberctl seeds --apply: the seeds of a cassandra.yaml, and not another byte of it.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Prober::Test;
+
+my ($ctl) = grep { -x } map { root() . "/build/$_" } 'asan/proberctl', 'proberctl';
+my $dir = tempdir() . '/apply';
+mkdir $dir or die "$dir: $!";
+my $yaml = "$dir/cassandra.yaml";
+
+# (exit status, what was said): the list from a file, as this host.
+sub apply {
+    my ($seeds, @options) = @_;
+    spew("$dir/seeds", $seeds);
+    return run($ctl, 'seeds', '--apply', $yaml, '--segment', "$dir/none", '--from-file', "$dir/seeds", '--own', '10.0.0.9', @options);
+}
+sub files { opendir my $all, $dir; return join ' ', sort grep { /yaml/ } readdir $all }
+
+my $before = <<'YAML';
+# Cassandra storage config YAML; it's "as installed"
+cluster_name: 'Test # Cluster'
+seed_provider:
+    # Addresses of hosts that are deemed contact points.
+    # - seeds: "192.0.2.1"
+    - class_name: org.apache.cassandra.locator.SimpleSeedProvider
+      parameters:
+          # Ex: "<ip1>,<ip2>,<ip3>"
+          - seeds: %s
+  
+# seeds: of another place
+seeds_of_mine: "x"
+listen_address: localhost
+YAML
+
+my $list = '["10.0.0.1","10.0.0.2"]';
+
+# [what the line has, the list, what it has then]
+my @good = (
+    [ '"127.0.0.1:7000"', $list, '"10.0.0.1:7000,10.0.0.2:7000"' ],
+    [ '"127.0.0.1"', $list, '"10.0.0.1,10.0.0.2"' ],
+    [ q('127.0.0.1'), $list, q('10.0.0.1,10.0.0.2') ],
+    [ '127.0.0.1', $list, '10.0.0.1,10.0.0.2' ],
+    [ '127.0.0.1   # mine', $list, '10.0.0.1,10.0.0.2   # mine' ],
+    [ '  "127.0.0.1"  # "mine"', $list, '  "10.0.0.1,10.0.0.2"  # "mine"' ],
+    [ '"localhost"', $list, '"10.0.0.1,10.0.0.2"' ],
+    [ '127.0.0.1', '["2001:DB8::1"]', '"2001:db8::1"' ],
+    [ '"[2001:db8::7]:7001"', '["2001:db8::1","10.0.0.2"]', '"[2001:db8::1]:7001,10.0.0.2:7001"' ],
+    [ '"2001:db8::7"', '["2001:db8::1"]', '"2001:db8::1"' ],
+    [ '"10.0.0.2:7001, 10.0.0.5:7000"', $list, '"10.0.0.1:7001,10.0.0.2:7001"' ],
+    [ '"127.0.0.1"', '["10.0.0.9","10.0.0.1","10.0.0.1"]', '"10.0.0.1"' ],
+);
+for my $case (@good) {
+    my ($from, $seeds, $to) = @$case;
+    spew($yaml, my $text = sprintf($before, $from));
+    chmod 0640, $yaml;
+    chown 1, 2, $yaml if $> == 0;
+    unlink "$yaml.prober-backup";
+    my ($exit, $said) = apply($seeds);
+    is($exit, 0, "$from <- $seeds") or diag($said);
+    is(slurp($yaml), sprintf($before, $to), 'only the value is another one');
+    is(slurp("$yaml.prober-backup"), $text, 'the backup is what it was');
+    my @st = stat $yaml;
+    is($st[2] & 07777, 0640, 'the mode stays');
+    is("$st[4] $st[5]", $> == 0 ? '1 2' : "$> " . ($) + 0), 'and the owner');
+    is(files(), 'cassandra.yaml cassandra.yaml.prober-backup', 'nothing else is left');
+
+    ($exit, $said) = apply($seeds);
+    is($exit, 0, 'once more');
+    like($said, qr/these already/, 'says that nothing changes');
+    is(join(' ', (stat $yaml)[1, 9]), join(' ', @st[1, 9]), 'and the file is the same one');
+}
+
+# Other shapes that YAML allows.
+for my $case (
+    [ "seed_provider:\n  - class_name: a.b.C\n    parameters: [{seeds: '127.0.0.1'}]\nx: y\n", q(seeds: '10.0.0.1,10.0.0.2'}]) ],
+    [ "seed_provider:\n- class_name: a.b.C\n  parameters:\n  - seeds: \"127.0.0.1\"", 'seeds: "10.0.0.1,10.0.0.2"' ],
+    [ "seed_provider: [{class_name: a, parameters: [{seeds: 127.0.0.1}]}]\n", 'seeds: "10.0.0.1,10.0.0.2"}]}]' ],
+) {
+    my ($text, $then) = @$case;
+    spew($yaml, $text);
+    my ($exit, $said) = apply($list);
+    is($exit, 0, "$then") or diag($said);
+    (my $wanted = $text) =~ s/seeds:.*?(?=\n|\z)/$then/;
+    is(slurp($yaml), $wanted, 'as it should');
+}
+
+# Who is the first node keeps itself.
+spew($yaml, sprintf $before, '"127.0.0.1"');
+is((apply('["10.0.0.9"]', '--first-node', '10.0.0.9'))[0], 0, 'the first node alone');
+is(slurp($yaml), sprintf($before, '"10.0.0.9"'), 'is its own seed');
+
+# What is wrong is said, and the file is as it was.
+sub refused {
+    my ($what, $text, $seeds, $said_like, @options) = @_;
+    if (defined $text) { unlink $yaml; spew($yaml, $text) }
+    unlink "$yaml.prober-backup";
+    my $was = slurp($yaml);
+    my $identity = sub { my @st = lstat $yaml; return @st ? "@st[1 .. 5, 9]" : 'none' };
+    my $same = $identity->();
+    my ($exit, $said) = apply($seeds, @options);
+    is($exit, 2, "$what: exit status");
+    like($said, $said_like, "$what: says why");
+    is(slurp($yaml), $was, "$what: the same bytes");
+    is($identity->(), $same, "$what: the same file");
+    ok(!-e "$yaml.prober-backup" && !-e "$yaml.prober-new", "$what: nothing is left");
+}
+my $fine = sprintf $before, '"127.0.0.1"';
+refused('no seeds line', "cluster_name: x\nseed_provider:\n    # - seeds: \"1\"\n", $list, qr/no seeds line/);
+refused('elsewhere', "other:\n    - seeds: \"10.0.0.1\"\n", $list, qr/no seeds line/);
+refused('two', $fine =~ s/( +- seeds.*\n)/$1$1/r, $list, qr/two seeds lines/);
+refused('two providers', $fine . $fine, $list, qr/seed_provider is there twice/);
+refused('CRLF', $fine =~ s/\n/\r\n/gr, $list, qr/CRLF/);
+refused('NUL', "$fine\0", $list, qr/NUL/);
+refused('an empty list there', sprintf($before, '""'), $list, qr/empty/);
+refused('no value', sprintf($before, ''), $list, qr/one string on one line/);
+refused('a block', sprintf($before, ">\n            127.0.0.1"), $list, qr/one string on one line/);
+refused('two lines', sprintf($before, "127.0.0.1,\n              127.0.0.2"), $list, qr/next line/);
+refused('an open quote', sprintf($before, "\"127.0.0.1,\n            127.0.0.2\""), $list, qr/one quoted string/);
+refused('an escape', sprintf($before, '"127.0.0.1\x2c"'), $list, qr/backslash/);
+refused('an alias', sprintf($before, '*seeds'), $list, qr/one string/);
+refused('empty', '', $list, qr/no seeds line/);
+refused('too large', $fine . '#' x (1 << 20), $list, qr/1 MiB/);
+refused('an empty list', $fine, '[]', qr/no seeds are known/);
+refused('only the own address', $fine, '["10.0.0.9"]', qr/only seed.*--first-node/);
+refused('no list', $fine, '{"a":1}', qr/no array/);
+refused('no JSON', $fine, '10.0.0.1', qr/JSON/);
+refused('no address', $fine, '["a,b"]', qr/no IP address/);
+refused('no string', $fine, '[1]', qr/no string/);
+refused('a bad own address', $fine, $list, qr/no IP address/, '--own', 'x');
+chmod 0444, spew($yaml, $fine);
+refused('read-only', undef, $list, qr/read-only; chmod/);
+unlink $yaml;
+spew("$dir/real", $fine);
+symlink 'real', $yaml;
+refused('a symbolic link', undef, $list, qr/symbolic link/);
+is(slurp("$dir/real"), $fine, 'nor where it leads to');
+unlink $yaml;
+refused('no such file', undef, $list, qr/No such file/);
+mkdir $yaml;
+refused('a directory', undef, $list, qr/regular file/);
+rmdir $yaml;
+
+# Without a collector, and without the own address.
+spew($yaml, $fine);
+my ($exit, $said) = run($ctl, 'seeds', '--apply', $yaml, '--segment', "$dir/none");
+is($exit, 2, 'no segment');
+like($said, qr/own address is not known; give it: --own/, 'says what to give');
+($exit, $said) = run($ctl, 'seeds', '--apply', $yaml, '--segment', "$dir/none", '--own', '10.0.0.9');
+is($exit, 2, 'no list');
+like($said, qr/no such file; is prober-collector running/, 'says why');
+is(slurp($yaml), $fine, 'the file is as it was');
+
+# Those that Cassandra brings.
+for my $real (glob root() . '/build/cassandra/*/conf/cassandra*.yaml') {
+    my $text = slurp($real);
+    next if $text !~ /^seed_provider:/m;
+    spew($yaml, $text);
+    is((apply($list))[0], 0, $real);
+    (my $wanted = $text) =~ s/^(\s*- seeds: ").*?(:\d+)?"/$1 . join(',', map { $_ . ($2 \/\/ '') } '10.0.0.1', '10.0.0.2') . '"'/me;
+    is(slurp($yaml), $wanted, 'only the seeds are others');
+}
+
+done();
