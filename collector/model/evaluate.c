@@ -114,7 +114,8 @@ static void count_votes(const struct evaluation *evaluation)
 
     voters->n = 0;
     voters->n_places = cluster->n_nodes;
-    memset(voters->witnesses, 0, voters->n_places * sizeof(*voters->witnesses));
+    if (voters->n_places > 0)
+        memset(voters->witnesses, 0, voters->n_places * sizeof(*voters->witnesses));
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         const struct node *node = cluster->sorted[i];
 
