@@ -20,9 +20,10 @@ static const char usage[] =
     "  set KEY VALUE, unset KEY  what operators say; unset = automatic again. Keys:\n"
     "                            readylocaldcs localseeds dcs region-ips reaper-ips reaper-ready\n"
     "  seeds --apply FILE        writes the seeds into a cassandra.yaml, without this host's own\n"
-    "                            node: --own IP (default: as the prober knows it), --first-node "
-    "IP\n"
-    "                            (keeps itself), --from-file F (the list, a JSON array)\n"
+    "                            node: --own IP (default: as the prober knows it); the first node\n"
+    "                            keeps itself: --first-node IP, or region.first_node of --config "
+    "F;\n"
+    "                            --from-file F has another list, a JSON array\n"
     "\n"
     "On a terminal tables with a head, otherwise fields between tabs; --json the document itself.\n"
     "Exit status: 0 yes, done; 1 no, refused; 2 cannot tell, wrong usage.\n";
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
     {"first-node", required_argument, NULL, 'f'},
     {"own", required_argument, NULL, 'o'},
     {"from-file", required_argument, NULL, 'F'},
+    {"config", required_argument, NULL, 'c'},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -102,6 +104,8 @@ static const char **field_of(struct options *options, int option)
         return &options->own;
     case 'F':
         return &options->from_file;
+    case 'c':
+        return &options->config;
     }
     return NULL;
 }
@@ -115,8 +119,9 @@ static const char *misplaced(const struct options *options, const char *command)
         return "--timeout is for wait";
     if (options->apply && strcmp(command, "seeds") != 0)
         return "--apply is for seeds";
-    if ((options->first_node || options->own || options->from_file) && !options->apply)
-        return "--first-node, --own and --from-file are for seeds --apply";
+    if ((options->first_node || options->own || options->from_file || options->config) &&
+        !options->apply)
+        return "--first-node, --own, --from-file and --config are for seeds --apply";
     return NULL;
 }
 

@@ -19,7 +19,7 @@ struct options {
     const char *segment, *socket;
     bool json;
     const char *ttl, *timeout;
-    const char *apply, *first_node, *own, *from_file; /* of seeds; NULL = not given */
+    const char *apply, *first_node, *own, *from_file, *config; /* of seeds; NULL = not given */
 };
 
 /* A line on stderr, with the program's name before it. */

@@ -18,7 +18,7 @@ sub apply {
     spew("$dir/seeds", $seeds);
     return run($ctl, 'seeds', '--apply', $yaml, '--segment', "$dir/none", '--from-file', "$dir/seeds", '--own', '10.0.0.9', @options);
 }
-sub files { opendir my $all, $dir; return join ' ', sort grep { /yaml/ } readdir $all }
+sub files { opendir(my $all, $dir) or die "$dir: $!"; return join ' ', sort grep { /yaml/ } readdir $all }
 
 my $before = <<'YAML';
 # Cassandra storage config YAML; it's "as installed"
@@ -93,6 +93,11 @@ spew($yaml, sprintf $before, '"127.0.0.1"');
 is((apply('["10.0.0.9"]', '--first-node', '10.0.0.9'))[0], 0, 'the first node alone');
 is(slurp($yaml), sprintf($before, '"10.0.0.9"'), 'is its own seed');
 
+spew($yaml, sprintf $before, '"127.0.0.1"');
+spew("$dir/conf", qq(region: { first_node = "10.0.0.9"; };\n));
+is((apply('["10.0.0.9"]', '--config', "$dir/conf"))[0], 0, 'as the configuration has it');
+is(slurp($yaml), sprintf($before, '"10.0.0.9"'), 'it is its own seed');
+
 # What is wrong is said, and the file is as it was.
 sub refused {
     my ($what, $text, $seeds, $said_like, @options) = @_;
@@ -126,6 +131,9 @@ refused('empty', '', $list, qr/no seeds line/);
 refused('too large', $fine . '#' x (1 << 20), $list, qr/1 MiB/);
 refused('an empty list', $fine, '[]', qr/no seeds are known/);
 refused('only the own address', $fine, '["10.0.0.9"]', qr/only seed.*--first-node/);
+spew("$dir/conf", qq(region: { first_node = "10.0.0.8"; };\n));
+refused('another first node', $fine, '["10.0.0.9"]', qr/only seed/, '--config', "$dir/conf");
+refused('no configuration', $fine, '["10.0.0.9"]', qr/nowhere.*region\.first_node is not known.*only seed/s, '--config', "$dir/nowhere");
 refused('no list', $fine, '{"a":1}', qr/no array/);
 refused('no JSON', $fine, '10.0.0.1', qr/JSON/);
 refused('no address', $fine, '["a,b"]', qr/no IP address/);
