@@ -66,7 +66,8 @@ sub agree {
     @on = 0 .. 2 if !@on;
     eval { wait_for(sub { !grep { body($_, $path) ne $expected } @on }, $what, 15) };
     my $took = time - $began;
-    is_deeply([ map { body($_, $path) } @on ], [ ($expected) x @on ], sprintf '%s (%.2f s)', $what, $took);
+    is_deeply([ map { body($_, $path) } @on ], [ ($expected) x @on ], sprintf "%s (%.2f s)", $what, $took)
+        or diag(join "", map { "host $_: " . body($_, $path) . body($_, "/state") . $collector[$_]->log . "\n" } @on);
     return $took;
 }
 
