@@ -155,7 +155,12 @@ unlink glob "$dir/segment0* $dir/state0*";
 is(body($_, '/region-ips'), qq(["192.0.2.33"]\n), "on host $_ without host 0") for 1, 2;
 $collector[0] = Prober::Collector->start(conf_of(0));
 $collector[0]->wait_ready;
+# An nginx that has not seen the segment of before: the old one has those values, too.
+$people[0]->stop;
+$people[0] = people(0);
 cmp_ok(agree('/region-ips', qq(["192.0.2.33"]\n), 'host 0 has it back'), '<', 3, 'soon');
+eval { wait_for(sub { slurp("$dir/state0") =~ /192\.0\.2\.33/ }, 'its file', 5) };
+like(slurp("$dir/state0"), qr/192\.0\.2\.33/, 'in its file, too');
 agree('/state', body(1, '/state'), 'all of it');
 $collector[0]->stop('KILL');
 $collector[0] = Prober::Collector->start(conf_of(0));
