@@ -5,7 +5,6 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use JSON::PP ();
 use List::Util qw(max min sum);
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -210,9 +209,8 @@ sub times_within {
 # What the node itself knows, by its Jolokia agent, which no collector here asks.
 sub sees_all {
     my ($number) = @_;
-    my $answer = Prober::Http::http(8778, 'POST /jolokia/', address => ip($number), timeout => 3,
-        body => '{"type":"read","mbean":"org.apache.cassandra.net:type=FailureDetector","attribute":["SimpleStatesWithPort","AllEndpointStatesWithPort"]}');
-    my $value = eval { JSON::PP::decode_json($answer->{body})->{value} } or return 'nothing';
+    my $value = $mesh->cluster->attributes($number, 'net:type=FailureDetector', qw(SimpleStatesWithPort AllEndpointStatesWithPort))
+        or return 'nothing';
     my $up = grep { $_ eq 'UP' } values %{ $value->{SimpleStatesWithPort} };
     my $normal = () = $value->{AllEndpointStatesWithPort} =~ /STATUS_WITH_PORT:\d+:NORMAL/g;
     my $n = () = $mesh->numbers;

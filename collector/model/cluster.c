@@ -60,6 +60,16 @@ static void free_node(struct node *node)
     free(node);
 }
 
+static void free_working_memory(struct cluster_private *private)
+{
+    free(private->voters.voter);
+    free(private->voters.tally);
+    free(private->voters.young);
+    free(private->voters.witnesses);
+    free(private->voters.accused);
+    free(private->decisions);
+}
+
 struct cluster *cluster_free(struct cluster *cluster)
 {
     if (!cluster)
@@ -68,12 +78,7 @@ struct cluster *cluster_free(struct cluster *cluster)
         free_node(cluster->sorted[i]);
     free(cluster->nodes);
     free(cluster->sorted);
-    free(cluster->private->voters.voter);
-    free(cluster->private->voters.tally);
-    free(cluster->private->voters.young);
-    free(cluster->private->voters.witnesses);
-    free(cluster->private->voters.accused);
-    free(cluster->private->decisions);
+    free_working_memory(cluster->private);
     free(cluster->private);
     free(cluster);
     return NULL;
@@ -136,12 +141,7 @@ static void ensure_capacity(struct cluster *cluster)
         node->n_opinions = after;
     }
     /* The rest is working memory: what is in it is made anew by every evaluation. */
-    free(private->voters.voter);
-    free(private->voters.tally);
-    free(private->voters.young);
-    free(private->voters.witnesses);
-    free(private->voters.accused);
-    free(private->decisions);
+    free_working_memory(private);
     private->voters = (struct voters){
         .voter = model_alloc(after, sizeof(*private->voters.voter)),
         .tally = model_alloc(after, sizeof(*private->voters.tally)),

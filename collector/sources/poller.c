@@ -295,12 +295,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-static int set_text(char **to, const char *from)
-{
-    *to = strdup(from ? from : "");
-    return *to ? 0 : -ENOMEM;
-}
-
 static int poller_setup(struct poller *poller, sd_event *event,
                         const struct poller_settings *settings)
 {
@@ -313,10 +307,9 @@ static int poller_setup(struct poller *poller, sd_event *event,
     if (settings->peer_url[0] &&
         !poller_accepts_url(settings->peer_url, settings->mesh, true, NULL))
         return -EINVAL;
-    if (set_text(&poller->peer_url, settings->peer_url) < 0 ||
-        set_text(&poller->peer_user, settings->peer_user) < 0 ||
-        set_text(&poller->peer_password, settings->peer_password) < 0 ||
-        set_text(&poller->peer_ca_file, settings->peer_ca_file) < 0)
+    poller->peer_url = strdup(settings->peer_url);
+    if (!poller->peer_url || http_login_copy(settings->peer_user, settings->peer_password,
+                                             settings->peer_ca_file, &poller->peer_login) < 0)
         return -ENOMEM;
     r = fingerprint_key_draw(&poller->context.key);
     if (r >= 0)
@@ -369,11 +362,7 @@ struct poller *poller_free(struct poller *poller)
     multi_free(poller->context.multi);
     sd_event_source_unref(poller->timer);
     free(poller->peer_url);
-    free(poller->peer_user);
-    if (poller->peer_password)
-        explicit_bzero(poller->peer_password, strlen(poller->peer_password));
-    free(poller->peer_password);
-    free(poller->peer_ca_file);
+    http_login_done(&poller->peer_login);
     free(poller);
     return NULL;
 }

@@ -39,7 +39,8 @@ struct poller {
     struct poller_counters counters;
     int64_t interval_us, timeout_ms, membership_ms;
     bool mesh;
-    char *peer_url, *peer_user, *peer_password, *peer_ca_file;
+    char *peer_url;
+    struct http_login peer_login;
 
     struct target **targets; /* the local one first, then by address */
     size_t n_targets;

@@ -85,9 +85,9 @@ static int target_for(struct poller *poller, const struct poller_target *wanted,
 {
     const char *url = wanted->url ? wanted->url : "";
     struct source_place place = {.url = url[0] ? url : poller->peer_url,
-                                 .user = poller->peer_user,
-                                 .password = poller->peer_password,
-                                 .ca_file = poller->peer_ca_file};
+                                 .user = poller->peer_login.user,
+                                 .password = poller->peer_login.password,
+                                 .ca_file = poller->peer_login.ca_file};
     struct target *target = target_find(poller, &wanted->address);
 
     if (!target || strcmp(target->url, url) != 0)

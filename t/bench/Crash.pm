@@ -5,7 +5,6 @@ package Crash;
 
 use strict;
 use warnings;
-use JSON::PP ();
 use List::Util qw(max);
 use Prober::Mesh;
 use Prober::Test;
@@ -13,7 +12,7 @@ use Prober::Watch;
 use Report;
 use Time::HiRes qw(time);
 
-use constant { PHI => 8, PORT => 8778 };                       # Cassandra's own threshold; Jolokia's port
+use constant PHI => 8;                                         # Cassandra's own threshold
 use constant { INTERVAL => 0.5, TIMEOUT => 1, SLACK => 0.2 };   # the defaults, in s, and what the rest may take
 use constant { CONVICTED => 60, STARTED => 180 };
 
@@ -23,11 +22,8 @@ my $mesh;
 # What a node's failure detector says of an address.
 sub opinion {
     my ($number, $of) = @_;
-    my $answer = http(
-        PORT, 'POST /jolokia/',
-        address => $mesh->ip($number), timeout => 5,
-        body => '{"type":"read","mbean":"org.apache.cassandra.net:type=FailureDetector","attribute":"SimpleStatesWithPort"}');
-    my $states = eval { JSON::PP::decode_json($answer->{body})->{value} } or return '?';
+    my $value = $mesh->cluster->attributes($number, 'net:type=FailureDetector', 'SimpleStatesWithPort') or return '?';
+    my $states = $value->{SimpleStatesWithPort};
     my ($word) = map { $states->{$_} } grep { m{/\Q$of\E:\d+$} } keys %$states;
     return $word // '?';
 }

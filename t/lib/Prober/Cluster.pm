@@ -12,6 +12,7 @@ package Prober::Cluster;
 #   $c->execute(2, 'drain');                      # an operation of StorageService; likewise
 #   $c->state(3);                                 # 'NORMAL on', 'JOINING off', ...: mode and native transport, by
 #                                                 # the node itself; '' while it does not say
+#   $c->attributes(3, 'net:type=FailureDetector', 'SimpleStates', ...);   # by name, as its agent gives them; undef: nothing
 #   $c->jmx(1);                                   # ADDRESS:PORT; option jmx => 'local': on 127.0.0.1, as installed
 #   $c->end;                                      # ends all nodes; what is left of them, as a list
 
@@ -102,14 +103,16 @@ sub execute {
     return $began;
 }
 
+sub attributes {
+    my ($self, $number, $mbean, @names) = @_;
+    my $body = JSON::PP::encode_json({ type => 'read', mbean => "org.apache.cassandra.$mbean", attribute => \@names });
+    my $answer = http(JOLOKIA, 'POST /jolokia/', address => $self->ip($number), timeout => 5, body => $body);
+    return eval { JSON::PP::decode_json($answer->{body})->{value} };
+}
+
 sub state {
     my ($self, $number) = @_;
-    my $answer = http(
-        JOLOKIA, 'POST /jolokia/',
-        address => $self->ip($number), timeout => 5,
-        body => '{"type":"read","mbean":"org.apache.cassandra.db:type=StorageService",'
-            . '"attribute":["OperationMode","NativeTransportRunning"]}');
-    my $value = eval { JSON::PP::decode_json($answer->{body})->{value} } or return '';
+    my $value = $self->attributes($number, 'db:type=StorageService', qw(OperationMode NativeTransportRunning)) or return '';
     return $value->{OperationMode} . ($value->{NativeTransportRunning} ? ' on' : ' off');
 }
 
