@@ -123,6 +123,7 @@ install: all
 	install -D -m 644 build/ngx_http_prober_module.so $(NGX_MODULES)/ngx_http_prober_module.so.new
 	mv $(NGX_MODULES)/ngx_http_prober_module.so.new $(NGX_MODULES)/ngx_http_prober_module.so
 	install -D -m 644 systemd/prober-collector.service $(DESTDIR)/lib/systemd/system/prober-collector.service
+	install -m 644 systemd/prober-seeds.path systemd/prober-seeds.service $(DESTDIR)/lib/systemd/system/
 	install -D -m 644 systemd/cassandra-prober.sysusers $(DESTDIR)/usr/lib/sysusers.d/cassandra-prober.conf
 	install -D -m 644 README.md $(DESTDIR)/usr/share/doc/cassandra-prober/README.md
 	install -D -m 644 packaging/nginx/prober.conf $(DESTDIR)/usr/share/doc/cassandra-prober/nginx-site.conf

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "control.h"
+#include "control/seeds_file.h"
 #include "follow_values.h"
 #include "journal.h"
 #include "log.h"
@@ -33,6 +34,7 @@ struct collector {
     struct cluster *cluster;
     struct prober_segment_writer *writer;
     struct publisher publisher;
+    struct seeds_file seeds_file;
     sd_event_source *soon; /* judges between rounds; armed by a change */
     int64_t rest_until_us; /* CLOCK_MONOTONIC: no sooner */
     int64_t judged_ms;     /* CLOCK_BOOTTIME */
@@ -168,6 +170,8 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
     if (round)
         measure(&collector->figures, &collector->publisher, collector->poller);
     r = publisher_publish(&collector->publisher, &context, &collector->figures, round);
+    if (collector->cluster->dirty || collector->seeds_file.error < 0)
+        seeds_file_follow(&collector->seeds_file, collector->conf->segment_path, &context);
     render_done(&context);
     if (r == 0)
         cluster_clean(collector->cluster);
@@ -407,6 +411,7 @@ static int start(struct collector *collector)
     r = start_polling(collector, collector->conf, &collector->poller);
     if (r < 0)
         return r;
+    control_set_poller(collector->control, collector->poller);
     follow_membership(collector);
     return region_watch_new(collector->event, collector->conf, on_region, collector,
                             &collector->regions);
@@ -462,6 +467,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     collector->conf->segment_path = NULL;
     poller_free(collector->poller);
     collector->poller = poller;
+    control_set_poller(collector->control, poller);
     r = region_watch_configure(collector->regions, conf);
     if (r < 0)
         log_error("reload: cannot ask the other regions: %s", strerror(-r));
@@ -500,6 +506,7 @@ struct collector *collector_free(struct collector *collector)
     sd_event_source_disable_unref(collector->soon);
     cluster_free(collector->cluster);
     publisher_free(&collector->publisher);
+    seeds_file_free(&collector->seeds_file);
     prober_segment_writer_close(collector->writer);
     free(collector->targets);
     journal_free(&collector->journal);

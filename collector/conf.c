@@ -56,6 +56,7 @@ static const struct conf_key readiness_keys[] = {
 };
 static const struct conf_key seeds_keys[] = {
     {"count", conf_read_seed_count, 0, 0, "\"auto\""},
+    {"patience", conf_read_duration, AT(seeds_patience_ms), 1000, NULL},
     {NULL, NULL, 0, 0, NULL},
 };
 static const struct conf_key region_keys[] = {
@@ -204,6 +205,7 @@ static struct conf *conf_default(void)
     conf->segment_path = strdup("/run/cassandra-prober/segment");
     conf->control_socket = strdup("/run/cassandra-prober/control.sock");
     conf->state_path = strdup("/var/lib/cassandra-prober/state.json");
+    conf->seeds_patience_ms = 300000;
     conf->interval_ms = 500;
     conf->timeout_ms = 1000;
     conf->view_ttl_ms = 3000;

@@ -56,6 +56,8 @@ struct conf {
      * checks it only, proberctl goes by it. */
     char *first_node;
 
+    int64_t seeds_patience_ms;
+
     struct dc_wanted *datacenters;
     size_t n_datacenters;
     struct conf_region *regions; /* this host's own may be among them */

@@ -14,6 +14,7 @@
 #include "model/drains.h"
 #include "model/seeds.h"
 #include "operator_state.h"
+#include "reload_seeds.h"
 
 /* How often what is to be remembered is compared with the state file. */
 #define SAVE_MS 10000
@@ -29,6 +30,7 @@ struct control {
     struct cluster *cluster;
     struct operator_state *state;
     struct control_socket *socket;
+    struct reload_seeds *reload_seeds;
     sd_event_source *drain_ends;
     control_changed changed;
     void *userdata;
@@ -127,6 +129,10 @@ static void on_request(struct control_request *request, void *userdata)
         control_reply(request, 403, "sent by the page of another site", NULL);
         return;
     }
+    if (strcmp(request->path, RELOAD_SEEDS_PATH) == 0) {
+        reload_seeds_request(control->reload_seeds, request);
+        return;
+    }
     status =
         request_read(control->cluster, control->conf->region_name, request->method, request->path,
                      request->ttl, request->body, request->len, &change, line, &allow);
@@ -191,6 +197,8 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
                               control);
     if (r >= 0)
         r = sd_event_source_set_enabled(control->drain_ends, SD_EVENT_OFF);
+    if (r >= 0)
+        r = reload_seeds_new(event, &control->reload_seeds);
     if (r < 0) {
         control_free(control);
         return r;
@@ -207,6 +215,11 @@ void control_configure(struct control *control, const struct conf *conf)
         strcmp(conf->state_path, control->conf->state_path) != 0)
         log_warning("control.socket and state.path change with a restart only");
     control->conf = conf;
+}
+
+void control_set_poller(struct control *control, struct poller *poller)
+{
+    reload_seeds_set_poller(control->reload_seeds, poller);
 }
 
 const struct values *control_values(const struct control *control)
@@ -285,6 +298,7 @@ void control_seeds(struct control *control, const struct regions *regions, int64
         .datacenters = conf->region_datacenters,
         .region_name = conf->region_name,
         .regions = regions,
+        .patience_ms = conf->seeds_patience_ms,
         .alone = conf->peers_mode != PEERS_MESH || conf->local_source[0] == '\0',
     };
     struct seeds_change *changes;
@@ -307,6 +321,7 @@ struct control *control_free(struct control *control)
         return NULL;
     /* What waits is answered while there is a socket to answer on. */
     operator_state_free(control->state);
+    reload_seeds_free(control->reload_seeds);
     control_socket_free(control->socket);
     sd_event_source_disable_unref(control->drain_ends);
     free(control);

@@ -28,6 +28,9 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
 /* Another configuration. The socket and the state file stay where they are. */
 void control_configure(struct control *control, const struct conf *conf);
 
+/* Whom the local node is asked through besides its polls. Borrowed; until the next call. */
+void control_set_poller(struct control *control, struct poller *poller);
+
 /* Those in force. Borrowed until the loop goes on. */
 const struct values *control_values(const struct control *control);
 

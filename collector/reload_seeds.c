@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
+#include "model/seed_lists.h"
 #include "sources/cassandra_text.h"
 
 #define TRIES      5
@@ -14,30 +16,23 @@
 struct reload_seeds {
     sd_event_source *timer; /* the next step */
     struct poller *poller;  /* borrowed */
-    struct prober_addr *seeds;
-    size_t n_seeds;
+    struct addresses seeds;
     unsigned tries;
-    reload_seeds_done done; /* NULL = nothing runs */
-    void *userdata;
+    struct control_request *request; /* NULL = nothing runs */
     char what[DETAIL_LEN + 256];
 };
 
-static void end(struct reload_seeds *reload, int result)
+static void end(struct reload_seeds *reload, unsigned status)
 {
-    reload_seeds_done done = reload->done;
+    struct control_request *request = reload->request;
 
-    free(reload->seeds);
-    reload->seeds = NULL;
-    reload->done = NULL;
-    done(result, reload->what, reload->userdata);
-}
-
-static bool has(const struct prober_addr *list, size_t n, const struct prober_addr *address)
-{
-    for (size_t i = 0; i < n; i++)
-        if (prober_addr_compare(&list[i], address) == 0)
-            return true;
-    return false;
+    if (status == 200)
+        log_info("%s", reload->what);
+    else
+        log_warning("seeds asked for by %s: %s", request->user, reload->what);
+    addresses_free(&reload->seeds);
+    reload->request = NULL;
+    control_reply(request, status, reload->what, NULL);
 }
 
 static void tell(struct reload_seeds *reload, const char *what, const struct prober_addr *address)
@@ -48,43 +43,46 @@ static void tell(struct reload_seeds *reload, const char *what, const struct pro
     snprintf(reload->what, sizeof(reload->what), "Cassandra %s %s", what, text);
 }
 
-/* The first difference between what it has and what it is to have. */
+/* The first of `list` that is not among `others`; its own address a node leaves out of what it
+ * says.
+ */
+static const struct prober_addr *first_without(const struct addresses *list,
+                                               const struct addresses *others,
+                                               const struct prober_addr *own)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (prober_addr_compare(&list->items[i], own) != 0 &&
+            !addresses_have(others, &list->items[i]))
+            return &list->items[i];
+    return NULL;
+}
+
+/* Whether it has what it is to have. */
 static bool same(struct reload_seeds *reload, const struct reply *reply)
 {
-    const struct prober_addr *own = &poller_local(reload->poller)->address;
-    struct prober_addr *held = calloc(reply->n_texts + 1, sizeof(*held));
-    size_t n = 0, i;
+    const struct prober_addr *own = &poller_local(reload->poller)->address, *other;
+    struct addresses held = {.items = calloc(reply->n_texts + 1, sizeof(*held.items))};
 
-    if (!held)
-        return false;
-    for (i = 0; i < reply->n_texts; i++)
-        if (cassandra_endpoint(reply->texts[i], strlen(reply->texts[i]), &held[n], NULL) == 0)
-            n++;
-    for (i = 0; i < n; i++)
-        if (prober_addr_compare(&held[i], own) != 0 &&
-            !has(reload->seeds, reload->n_seeds, &held[i]))
-            break;
-    if (i < n) {
-        tell(reload, "still has the seed", &held[i]);
-        free(held);
-        return false;
-    }
-    for (i = 0; i < reload->n_seeds; i++)
-        if (prober_addr_compare(&reload->seeds[i], own) != 0 && !has(held, n, &reload->seeds[i]))
-            break;
-    free(held);
-    if (i < reload->n_seeds) {
-        tell(reload, "does not have the seed", &reload->seeds[i]);
-        return false;
-    }
-    snprintf(reload->what, sizeof(reload->what), "Cassandra has the %zu seeds", reload->n_seeds);
-    return true;
+    if (!held.items)
+        abort();
+    for (size_t i = 0; i < reply->n_texts; i++)
+        held.n += cassandra_endpoint(reply->texts[i], strlen(reply->texts[i]), &held.items[held.n],
+                                     NULL) == 0;
+    if ((other = first_without(&held, &reload->seeds, own)))
+        tell(reload, "still has the seed", other);
+    else if ((other = first_without(&reload->seeds, &held, own)))
+        tell(reload, "does not have the seed", other);
+    else
+        snprintf(reload->what, sizeof(reload->what), "Cassandra has these %zu seeds",
+                 reload->seeds.n);
+    addresses_free(&held);
+    return !other;
 }
 
 static void again(struct reload_seeds *reload)
 {
     if (++reload->tries >= TRIES) {
-        end(reload, -EIO);
+        end(reload, 503);
         return;
     }
     sd_event_source_set_time_relative(reload->timer, AGAIN_US);
@@ -95,13 +93,23 @@ static void on_invoked(struct reply *reply, void *userdata)
 {
     struct reload_seeds *reload = userdata;
 
-    if (reply->result != POLL_OK) {
-        snprintf(reload->what, sizeof(reload->what), "Cassandra cannot be asked: %s%s%s",
-                 poll_result_word(reply->result), reply->detail[0] ? ": " : "", reply->detail);
-        again(reload);
+    if (reply->result == POLL_OK) {
+        end(reload, same(reload, reply) ? 200 : 409);
         return;
     }
-    end(reload, same(reload, reply) ? 0 : -ESTALE);
+    if (reply->result == POLL_REFUSED) {
+        snprintf(reload->what, sizeof(reload->what),
+                 "Cassandra does not run; it reads its file when it starts");
+        end(reload, 200);
+        return;
+    }
+    snprintf(reload->what, sizeof(reload->what), "Cassandra cannot be asked: %s%s%s%s",
+             poll_result_word(reply->result), reply->detail[0] ? ": " : "", reply->detail,
+             reply->result == POLL_EXCEPTION ? "; reloadSeeds is there from 4.0 on" : "");
+    if (reply->result == POLL_EXCEPTION)
+        end(reload, 501);
+    else
+        again(reload);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -117,8 +125,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     (void)source;
     (void)usec;
     if (r == -ENOENT) {
-        snprintf(reload->what, sizeof(reload->what), "there is no local node");
-        end(reload, r);
+        snprintf(reload->what, sizeof(reload->what), "local.source names no Cassandra");
+        end(reload, 501);
     } else if (r < 0) {
         snprintf(reload->what, sizeof(reload->what), "Cassandra cannot be asked: %s", strerror(-r));
         again(reload);
@@ -148,36 +156,35 @@ struct reload_seeds *reload_seeds_free(struct reload_seeds *reload)
     if (!reload)
         return NULL;
     sd_event_source_disable_unref(reload->timer);
-    free(reload->seeds);
+    addresses_free(&reload->seeds);
     free(reload);
     return NULL;
 }
 
-int reload_seeds_start(struct reload_seeds *reload, struct poller *poller,
-                       const struct prober_addr *seeds, size_t n_seeds, reload_seeds_done done,
-                       void *userdata)
+void reload_seeds_request(struct reload_seeds *reload, struct control_request *request)
 {
-    if (reload->done)
-        return -EBUSY;
-    reload->seeds = calloc(n_seeds + 1, sizeof(*reload->seeds));
-    if (!reload->seeds)
-        return -ENOMEM;
-    memcpy(reload->seeds, seeds, n_seeds * sizeof(*seeds));
-    reload->n_seeds = n_seeds;
-    reload->poller = poller;
-    reload->done = done;
-    reload->userdata = userdata;
-    reload->tries = 0;
-    sd_event_source_set_time_relative(reload->timer, 0);
-    sd_event_source_set_enabled(reload->timer, SD_EVENT_ONESHOT);
-    return 0;
+    struct addresses seeds;
+
+    if (strcmp(request->method, "POST") != 0) {
+        control_reply(request, 405, "no such method here", "POST");
+    } else if (reload->request) {
+        control_reply(request, 503, "Cassandra is being asked already", NULL);
+    } else if (addresses_parse(request->body, &seeds) < 0 || seeds.n == 0) {
+        control_reply(request, 400, "the body is no array of addresses", NULL);
+    } else {
+        reload->request = request;
+        reload->seeds = seeds;
+        reload->tries = 0;
+        sd_event_source_set_time_relative(reload->timer, 0);
+        sd_event_source_set_enabled(reload->timer, SD_EVENT_ONESHOT);
+    }
 }
 
 void reload_seeds_set_poller(struct reload_seeds *reload, struct poller *poller)
 {
     reload->poller = poller;
     /* The answer of what the old one ran will not come. */
-    if (reload->done && poller) {
+    if (reload->request) {
         snprintf(reload->what, sizeof(reload->what), "the configuration was read again meanwhile");
         again(reload);
     }

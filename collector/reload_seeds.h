@@ -1,37 +1,34 @@
 /*
- * Has the local Cassandra read its seeds again (Gossiper.reloadSeeds, 4.0 and later) after its
- * cassandra.yaml was changed, and compares what it has then with what it is to have.
+ * POST /reload-seeds on the control socket: has the local Cassandra read its cassandra.yaml again
+ * (Gossiper.reloadSeeds, 4.0 and later), and compares the seeds it has then with those of the
+ * request's body, a JSON array of addresses.
+ *
+ * Answers with a line for a person: 200 it has them, or it does not run and reads the file when it
+ * starts; 409 it has others, which its file must say; 501 it cannot; 503 it could not be asked,
+ * after some tries.
  */
 #ifndef RELOAD_SEEDS_H
 #define RELOAD_SEEDS_H
 
 #include <systemd/sd-event.h>
 
+#include "control/socket.h"
 #include "sources/poller.h"
 
-/*
- * The end. 0: Cassandra has these seeds; -ESTALE: it has others (its file says so); -ENOENT: there
- * is no local node; -EIO: it could not be asked, after some tries. `what` is a line for a person.
- */
-typedef void (*reload_seeds_done)(int result, const char *what, void *userdata);
+#define RELOAD_SEEDS_PATH "/reload-seeds"
 
 struct reload_seeds;
 
 int reload_seeds_new(sd_event *event, struct reload_seeds **ret);
 
-/* Ends what runs without calling back. Accepts NULL; returns NULL. */
+/* What runs ends without an answer. Accepts NULL; returns NULL. */
 struct reload_seeds *reload_seeds_free(struct reload_seeds *reload);
 
-/*
- * Begins; `done` is called later, never from here. `seeds` is copied; a node leaves its own address
- * out of what it says, so that does not count. -EBUSY: one runs already.
- */
-int reload_seeds_start(struct reload_seeds *reload, struct poller *poller,
-                       const struct prober_addr *seeds, size_t n_seeds, reload_seeds_done done,
-                       void *userdata);
+/* Answers the request, at once or later. */
+void reload_seeds_request(struct reload_seeds *reload, struct control_request *request);
 
-/* The poller goes (another takes its place for what is tried again); call it before
- * poller_free(). */
+/* Whom the local node is asked through, instead of whom before: borrowed. What the old one ran is
+ * tried again; it may be gone already. */
 void reload_seeds_set_poller(struct reload_seeds *reload, struct poller *poller);
 
 #endif

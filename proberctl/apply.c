@@ -113,7 +113,18 @@ static bool find_first(const struct options *options, char first[PROBER_ADDR_STR
     return fine;
 }
 
-/* What is to be in the file. NULL: it said why. */
+/* It is its own only seed. */
+static void explain_alone(const struct options *options, const char *own)
+{
+    if (options->reload)
+        printf("%s, this host's own address, is the only seed: nothing to do\n", own);
+    else
+        complain("%s, this host's own address, is the only seed, and a node that is its own seed "
+                 "joins nobody; if it is to begin the cluster: --first-node %s",
+                 own, own);
+}
+
+/* What is to be in the file. NULL: it said why. Empty: nothing is to be done, and it said so. */
 static json_t *wanted(const struct options *options)
 {
     char own[PROBER_ADDR_STRLEN], first[PROBER_ADDR_STRLEN];
@@ -131,11 +142,12 @@ static json_t *wanted(const struct options *options)
         chosen = choose(all, strcmp(own, first) == 0 ? NULL : own);
     json_decref(all);
     if (chosen && json_array_size(chosen) == 0) {
-        complain("%s, this host's own address, is the only seed, and a node that is its own seed "
-                 "joins nobody; if it is to begin the cluster: --first-node %s",
-                 own, own);
-        json_decref(chosen);
-        chosen = NULL;
+        explain_alone(options, own);
+        /* One that runs has joined already. */
+        if (!options->reload) {
+            json_decref(chosen);
+            chosen = NULL;
+        }
     }
     return chosen;
 }
@@ -172,21 +184,51 @@ static const char *edit(const struct original *file, const struct options *optio
     return wrong;
 }
 
-enum answer apply_seeds(const struct options *options)
+static enum answer apply(const struct options *options, const json_t *seeds)
 {
-    json_t *seeds = wanted(options);
     struct original file;
-    const char *wrong;
+    const char *wrong = original_open(options->apply, &file);
 
-    if (!seeds)
-        return CANNOT_TELL;
-    wrong = original_open(options->apply, &file);
     if (!wrong) {
         wrong = edit(&file, options, seeds);
         original_close(&file);
     }
     if (wrong)
         complain("%s: %s", options->apply, wrong);
-    json_decref(seeds);
     return wrong ? CANNOT_TELL : YES;
+}
+
+static enum answer reload(const struct options *options, const json_t *seeds)
+{
+    char *body = json_dumps(seeds, JSON_COMPACT);
+    enum answer answer;
+
+    if (!body)
+        abort();
+    /* Said before what may take a while. */
+    fflush(stdout);
+    answer = reload_seeds(options, body);
+    free(body);
+    return answer;
+}
+
+/* What changes while Cassandra is asked would not start the service again that runs this. */
+enum answer apply_seeds(const struct options *options)
+{
+    json_t *done = NULL, *seeds = wanted(options);
+    enum answer answer = seeds ? YES : CANNOT_TELL;
+
+    while (answer == YES && !json_equal(seeds, done) && json_array_size(seeds) > 0) {
+        answer = apply(options, seeds);
+        if (answer == YES && options->reload)
+            answer = reload(options, seeds);
+        json_decref(done);
+        done = seeds;
+        seeds = answer == YES && options->reload ? wanted(options) : json_incref(done);
+        if (!seeds)
+            answer = CANNOT_TELL;
+    }
+    json_decref(done);
+    json_decref(seeds);
+    return answer;
 }

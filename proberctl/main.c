@@ -23,7 +23,9 @@ static const char usage[] =
     "                            node: --own IP (default: as the prober knows it); the first node\n"
     "                            keeps itself: --first-node IP, or region.first_node of --config "
     "F;\n"
-    "                            --from-file F has another list, a JSON array\n"
+    "                            --from-file F has another list, a JSON array; --reload has "
+    "Cassandra\n"
+    "                            take it over at once (4.0 and later)\n"
     "\n"
     "On a terminal tables with a head, otherwise fields between tabs; --json the document itself.\n"
     "Exit status: 0 yes, done; 1 no, refused; 2 cannot tell, wrong usage.\n";
@@ -40,19 +42,13 @@ static const struct {
 };
 
 static const struct option long_options[] = {
-    {"segment", required_argument, NULL, 'g'},
-    {"socket", required_argument, NULL, 's'},
-    {"json", no_argument, NULL, 'j'},
-    {"ttl", required_argument, NULL, 't'},
-    {"timeout", required_argument, NULL, 'w'},
-    {"apply", required_argument, NULL, 'a'},
-    {"first-node", required_argument, NULL, 'f'},
-    {"own", required_argument, NULL, 'o'},
-    {"from-file", required_argument, NULL, 'F'},
-    {"config", required_argument, NULL, 'c'},
-    {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"segment", required_argument, NULL, 'g'}, {"socket", required_argument, NULL, 's'},
+    {"json", no_argument, NULL, 'j'},          {"reload", no_argument, NULL, 'r'},
+    {"ttl", required_argument, NULL, 't'},     {"timeout", required_argument, NULL, 'w'},
+    {"apply", required_argument, NULL, 'a'},   {"first-node", required_argument, NULL, 'f'},
+    {"own", required_argument, NULL, 'o'},     {"from-file", required_argument, NULL, 'F'},
+    {"config", required_argument, NULL, 'c'},  {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 };
 
 void complain(const char *format, ...)
@@ -119,9 +115,10 @@ static const char *misplaced(const struct options *options, const char *command)
         return "--timeout is for wait";
     if (options->apply && strcmp(command, "seeds") != 0)
         return "--apply is for seeds";
-    if ((options->first_node || options->own || options->from_file || options->config) &&
+    if ((options->first_node || options->own || options->from_file || options->config ||
+         options->reload) &&
         !options->apply)
-        return "--first-node, --own, --from-file and --config are for seeds --apply";
+        return "--first-node, --own, --from-file, --config and --reload are for seeds --apply";
     return NULL;
 }
 
@@ -165,6 +162,8 @@ int main(int argc, char **argv)
             *field = optarg;
         } else if (option == 'j') {
             options.json = true;
+        } else if (option == 'r') {
+            options.reload = true;
         } else if (option == 'V') {
             printf("proberctl %s\n", PROBER_VERSION);
             return YES;

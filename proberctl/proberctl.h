@@ -19,6 +19,7 @@ struct options {
     const char *segment, *socket;
     bool json;
     const char *ttl, *timeout;
+    bool reload; /* of seeds --apply */
     const char *apply, *first_node, *own, *from_file, *config; /* of seeds; NULL = not given */
 };
 
@@ -43,6 +44,8 @@ enum answer drain(const struct options *options, char **args);
 enum answer undrain(const struct options *options, char **args);
 enum answer set_value(const struct options *options, char **args);
 enum answer unset_value(const struct options *options, char **args);
+/* Has the local Cassandra read its file again, which is to have given it these: a JSON array. */
+enum answer reload_seeds(const struct options *options, const char *seeds);
 
 /* seeds --apply */
 enum answer apply_seeds(const struct options *options);

@@ -61,8 +61,19 @@ static enum answer no_answer(const struct options *options, CURL *curl, CURLcode
 static enum answer judge(long status, struct reply *reply)
 {
     reply->line[strcspn(reply->line, "\r\n")] = '\0';
-    if (status == 200)
+    if (status == 200) {
+        if (*reply->line)
+            puts(reply->line);
         return YES;
+    }
+    if (status == 409) {
+        complain("%s; does it read another file? ps shows its -Dcassandra.config", reply->line);
+        return CANNOT_TELL;
+    }
+    if (status == 501) {
+        complain("%s", reply->line);
+        return NO;
+    }
     if (status == 503) {
         complain("not done: %s; journalctl -u prober-collector",
                  *reply->line ? reply->line : "the collector is not able to");
@@ -177,4 +188,9 @@ enum answer unset_value(const struct options *options, char **args)
     if (answer == YES)
         printf("%s is automatic again\n", args[0]);
     return answer;
+}
+
+enum answer reload_seeds(const struct options *options, const char *seeds)
+{
+    return ask(options, "POST", "http://localhost/reload-seeds", seeds);
 }

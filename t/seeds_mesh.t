@@ -62,6 +62,7 @@ sub is_one {
         is_deeply([ map { $_->{header}{etag} } @answer ], [ ($answer[0]{header}{etag}) x @host ], 'with the same tag');
     }
     is_deeply(versions($_), versions($host[0]), "of the same version on host $_") for @host;
+    is(slurp("$dir/segment$_.seeds"), $expected, "in the file of host $_") for @host;
 }
 
 # Waits until all hosts have these nodes as seeds: how long it took.

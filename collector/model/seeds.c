@@ -57,15 +57,15 @@ static const char *datacenter_of(const struct node *node, const struct seed_list
     return node->gossip.datacenter;
 }
 
-static enum claim claim_of(const struct node *node, const struct seed_list *list, int64_t now_ms)
+static enum claim claim_of(const struct node *node, const struct seed_list *list,
+                           int64_t patience_ms, int64_t now_ms)
 {
     bool ready = node->verdict.readiness == READY;
 
     if (list ? addresses_have(&list->seeds, &node->address) : node->seed) {
         if (ready)
             return CLAIM_LIVE;
-        return node->verdict.readiness == NOT_READY &&
-                       now_ms - node->changed_at_ms >= SEEDS_PATIENCE_MS
+        return node->verdict.readiness == NOT_READY && now_ms - node->changed_at_ms >= patience_ms
                    ? CLAIM_LATE
                    : CLAIM_KEPT;
     }
@@ -87,7 +87,8 @@ static struct places gather(const struct cluster *cluster, const struct seed_lis
         places.items[places.n++] = (struct place){
             .node = node,
             .datacenter = datacenter,
-            .claim = claim_of(node, seed_lists_find(lists, datacenter), now_ms),
+            .claim =
+                claim_of(node, seed_lists_find(lists, datacenter), settings->patience_ms, now_ms),
         };
     }
     qsort(places.items, places.n, sizeof(struct place), compare_places);
@@ -345,7 +346,7 @@ static bool is_author(struct cluster *cluster, const struct seed_lists *lists,
     if (*since_ms == 0)
         *since_ms = now_ms;
     if (counted.voters * 2 <= counted.members + strangers(cluster, lists, settings))
-        patience_ms = SEEDS_PATIENCE_MS;
+        patience_ms = settings->patience_ms;
     return now_ms - *since_ms >= patience_ms;
 }
 

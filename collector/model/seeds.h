@@ -8,7 +8,7 @@
  * The list is written into nodes' configurations, so it must not follow every hiccup, and a
  * restart of a node is one: a seed stays one until
  * - it has left or was removed, or is no member any more (it joins again): at once;
- * - it has not been ready for SEEDS_PATIENCE_MS, whatever the reason (down, drained, leaving), and
+ * - it has not been ready for `patience`, whatever the reason (down, drained, leaving), and
  *   there is a ready node to take its place: of its rack, else of its data center;
  * - its rack has more than its share, and a rack that had nobody for its share has a ready one now;
  * - fewer are wanted, as the data center shrank: those that are not ready go first.
@@ -29,15 +29,15 @@
 #include "regions.h"
 #include "seed_lists.h"
 
-#define SEEDS_PATIENCE_MS 60000
-#define SEEDS_SETTLE_MS   5000
+#define SEEDS_SETTLE_MS 5000
 
 /* Borrowed. */
 struct seeds_settings {
     char *const *datacenters; /* of this host's region, whose seeds are chosen here; see region.h */
     const char *region_name;  /* NULL = none */
     const struct regions *regions; /* what the others say of theirs; NULL = there are none */
-    bool alone; /* no other host's values come here: this host is the author for itself */
+    int64_t patience_ms; /* with a seed that is not ready; of no matter to what is only shown */
+    bool alone;          /* no other host's values come here: this host is the author for itself */
 };
 
 /* Sets node->seed of every node and marks dirty what changed. Call it after an evaluation. */

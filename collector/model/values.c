@@ -180,12 +180,19 @@ int values_copy(const struct values *values, struct values *ret)
     return 0;
 }
 
+static uint64_t next_counter(const struct values *values, int64_t wall_ms)
+{
+    uint64_t next = values->counter + 1;
+
+    return wall_ms > 0 && next < (uint64_t)wall_ms ? (uint64_t)wall_ms : next;
+}
+
 int values_change(struct values *values, const struct value_change *change, const char *host,
                   int64_t wall_ms)
 {
     struct value value = {
         .text = (char *)change->text,
-        .counter = values->counter + 1,
+        .counter = next_counter(values, wall_ms),
         .at_ms = wall_ms,
         .ttl_ms = change->ttl_ms,
         .until_ms = change->ttl_ms > 0 ? wall_ms + change->ttl_ms : 0,

@@ -5,7 +5,9 @@
  * A key has a value or a tombstone ("back to automatic"), and a version: a counter and the host
  * that made it. Of two versions the one with the higher counter wins, then the higher host, then
  * the later end, then the higher text, on every host alike: who has heard of the same versions, in
- * whatever order, holds the same. A new version's counter is one more than the highest heard of.
+ * whatever order, holds the same. A new version's counter is one more than the highest heard of,
+ * and never less than the time of day in ms: a host that has lost its state file and says something
+ * before it has heard from the others is not overruled by what was said long ago.
  *
  *   region/NAME/readylocaldcs   true or false
  *   region/NAME/localseeds      [ "10.0.0.1", … ]

@@ -5,7 +5,9 @@
 #include "model/seeds.h"
 #include "model_util.h"
 
-static const struct seeds_settings everywhere;
+#define SEEDS_PATIENCE_MS 60000
+
+static const struct seeds_settings everywhere = {.patience_ms = SEEDS_PATIENCE_MS};
 
 /* Which nodes are seeds: 's', or '.'. */
 static inline const char *seeds_text(const struct fleet *fleet)

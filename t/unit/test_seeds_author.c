@@ -127,7 +127,7 @@ static void others_take_what_the_values_say(void **state)
 
 static void without_a_local_node_there_is_an_author(void **state)
 {
-    const struct seeds_settings alone = {.alone = true};
+    const struct seeds_settings alone = {.patience_ms = SEEDS_PATIENCE_MS, .alone = true};
     struct values values = {0};
     struct fleet fleet;
 
@@ -251,8 +251,10 @@ static void the_region_shows_its_seeds_and_those_of_all(void **state)
     char *const datacenters[] = {(char *)"dc2", NULL};
     const char *const others[] = {"ap", "us"};
     struct regions regions = {0};
-    struct seeds_settings settings = {
-        .datacenters = datacenters, .region_name = "eu", .regions = &regions};
+    struct seeds_settings settings = {.datacenters = datacenters,
+                                      .region_name = "eu",
+                                      .regions = &regions,
+                                      .patience_ms = SEEDS_PATIENCE_MS};
     struct values values = {0};
     struct fleet fleet;
 

@@ -6,8 +6,9 @@ package Prober::Mesh;
 #
 #   BEGIN { Prober::Mesh::own_network() }          # before anything is started; skips the test where that cannot be
 #   my $why_not = Prober::Mesh::no_network();      # nothing where it can
-#   my $m = Prober::Mesh->new(layout => 'dc1:r1,dc1:r2,dc2:r1', seeds => '1,3', phi => 8);
+#   my $m = Prober::Mesh->new(layout => 'dc1:r1,dc1:r2,dc2:r1', seeds => '1,3', phi => 8, conf => '...');
 #   $m->start(1, 2, 3);                            # each with all three programs; nobody waits
+#   $m->add('dc1:r1');                             # one more host, with nothing started: its number
 #   $m->cluster;  $m->ip(2);  $m->numbers;         # a Prober::Cluster; 10.77.0.2; 1, 2, 3
 #   $m->http(2, '/healthz/10.77.0.1');             # what nginx of host 2 answers the test, which is 10.77.0.254
 #   $m->node(2);                                   # { 10.77.0.1 => { verdict => ... }, ... }: /nodes of host 2
@@ -58,7 +59,7 @@ sub own_network {
 
 sub new {
     my ($class, %option) = @_;
-    my $self = bless { conf => '' }, $class;
+    my $self = bless { conf => $option{conf} // '' }, $class;
     sh('ip link add mesh type bridge', 'ip addr add ' . NET . '.254/24 dev mesh', 'ip link set mesh up',
         'nft add table bridge faults');
     $self->{cluster} = Prober::Cluster->new(
@@ -96,6 +97,14 @@ sub add_host {
         "$inside ip link set eth0 up");
 }
 
+sub add {
+    my ($self, $place) = @_;
+    my $number = $self->cluster->add($place);
+    $self->add_host($number);
+    $self->clock($number, 0);
+    return $number;
+}
+
 sub start {
     my ($self, @numbers) = @_;
     $self->cluster->start(@numbers);
@@ -105,7 +114,14 @@ sub start {
     }
 }
 
-sub paths { my ($number) = @_; return qq(segment: { path = "%%DIR%%/segment$number"; };\nstate: { path = "%%DIR%%/state$number.json"; };\n) }
+sub paths {
+    my ($number) = @_;
+    return <<"CONF";
+segment: { path = "%%DIR%%/segment$number"; };
+state: { path = "%%DIR%%/state$number.json"; };
+control: { socket = "%%DIR%%/control$number"; };
+CONF
+}
 
 sub start_collector {
     my ($self, $number) = @_;

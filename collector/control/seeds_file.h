@@ -1,0 +1,23 @@
+/*
+ * /allseeds as a file of its own, SEGMENT.seeds: a path unit (prober-seeds.path) sees it change, as
+ * it cannot see a segment do.
+ */
+#ifndef SEEDS_FILE_H
+#define SEEDS_FILE_H
+
+#include "../publish/render.h"
+
+/* Zeroed to begin with. */
+struct seeds_file {
+    char *text; /* as written last; NULL = not by this process */
+    int error;  /* of the last write */
+};
+
+/* Writes the list when it is another one, and not empty; what goes wrong is logged, and tried again
+ * with the next call. */
+void seeds_file_follow(struct seeds_file *file, const char *segment_path,
+                       const struct render_context *context);
+
+void seeds_file_free(struct seeds_file *file);
+
+#endif
