@@ -92,6 +92,8 @@ static void again(struct reload_seeds *reload)
 static void on_invoked(struct reply *reply, void *userdata)
 {
     struct reload_seeds *reload = userdata;
+    /* By JMX; by Jolokia it is inside an answer. */
+    bool exception = reply->result == POLL_EXCEPTION || strstr(reply->detail, "Exception");
 
     if (reply->result == POLL_OK) {
         end(reload, same(reload, reply) ? 200 : 409);
@@ -105,8 +107,8 @@ static void on_invoked(struct reply *reply, void *userdata)
     }
     snprintf(reload->what, sizeof(reload->what), "Cassandra cannot be asked: %s%s%s%s",
              poll_result_word(reply->result), reply->detail[0] ? ": " : "", reply->detail,
-             reply->result == POLL_EXCEPTION ? "; reloadSeeds is there from 4.0 on" : "");
-    if (reply->result == POLL_EXCEPTION)
+             exception ? "; reloadSeeds is there from 4.0 on" : "");
+    if (exception)
         end(reload, 501);
     else
         again(reload);

@@ -144,6 +144,18 @@ becomes($ip[1], 404, 'outlives the collector');
 is(ask("DELETE /drain/$ip[1]")->{status}, 200, 'DELETE /drain');
 is(get("/healthz/$ip[1]")->{status}, 200, 'ready, at once');
 
+# Cassandra is to read its seeds again.
+my @reload = (
+    [ 'GET', undef, 405, qr/method/ ], [ 'POST', '{}', 400, qr/array/ ], [ 'POST', '[]', 400, qr/array/ ],
+    [ 'POST', '["a"]', 400, qr/array/ ], [ 'POST', qq(["$ip[0]"]), 501, qr/Exception.*reloadSeeds is there from 4\.0 on/ ],
+);
+for my $case (@reload) {
+    my ($method, $body, $status, $says) = @$case;
+    my $answer = http("$dir/control.sock", "$method /reload-seeds", defined $body ? (body => $body) : ());
+    is($answer->{status}, $status, "$method /reload-seeds " . ($body // ''));
+    like($answer->{body}, $says, 'says why');
+}
+
 # Full disks: nothing is set, everything else goes on, and comes back by itself.
 mkdir "$dir/state.json.new" or die $!;
 my $refused = ask('PUT /reaper-ready', 'true');

@@ -247,6 +247,20 @@ $collector[0]->signal('HUP');
 say_on(0, 'PUT /reaper-ips', '["192.0.2.130"]');
 agree('/reaper-ips', qq(["192.0.2.130"]\n), 'all is well at the end');
 
+# A host that has forgotten everything, and says something before it has heard from anybody.
+say_on(1, 'PUT /region-ips', qq(["192.0.2.14$_"])) for 1 .. 3;
+agree('/region-ips', qq(["192.0.2.143"]\n), 'all have it');
+$collector[0]->stop('KILL');
+unlink glob "$dir/segment0* $dir/state0*";
+$collector[0] = Prober::Collector->start(conf_of(0, qq(url = "http://{address}:$nowhere";)));
+$collector[0]->wait_ready;
+wait_for(sub { body(0, '/region-ips') eq "[]\n" }, 'the new segment');
+say_on(0, 'PUT /region-ips', '["192.0.2.144"]');
+is(body(1, '/region-ips'), qq(["192.0.2.143"]\n), 'the others have not heard of it');
+$collector[0]->configure(conf_of(0));
+$collector[0]->signal('HUP');
+agree('/region-ips', qq(["192.0.2.144"]\n), 'it was acknowledged last, and holds');
+
 for my $collector (@collector) {
     $collector->stop;
     is($?, 0, 'ended well') or diag($collector->log);
