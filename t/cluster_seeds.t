@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# Seeds that nobody maintains by hand: six hosts in two data centers and three racks, each with a real Cassandra whose
-# cassandra.yaml and whose running seeds follow what the hosts agree on; then nodes are killed, drained and decommissioned, and
+# Seeds that nobody maintains by hand, and what operators say: six hosts in two data centers and three racks, each with a real Cassandra whose
+# cassandra.yaml and whose running seeds follow what the hosts agree on; they are split and put together; then nodes are killed, drained and decommissioned, and
 # a new one starts with the list that it was given.
 use strict;
 use warnings;
@@ -127,6 +127,49 @@ my @all = sort { $a <=> $b } $seed, 2, 3, 5, 6;
 becomes('three of four, one of each rack, and both of two', 20, @all);
 my ($version) = grep { $_->{key} eq 'seeds/dc1' } @{ JSON::PP::decode_json($mesh->http(2, '/state')->{body})->{values} };
 my @rest = sort { $a <=> $b } $other, 2, 3, 5, 6;
+
+# What operators say: on both sides of a split, and on a host that is lost afterwards
+sub operator_says {
+    my ($host, $line, $body) = @_;
+    my $answer = http(tempdir() . "/control$host", $line, header => ['X-Prober-User: ops'], defined $body ? (body => $body) : ());
+    is("$answer->{status}:$answer->{body}", '200:', "$line on host $host");
+}
+sub holds {
+    my ($path, $expected, $what) = @_;
+    my $began = time;
+    eval { wait_for(sub { said($path) eq "$expected\n" }, $what, 10) };
+    is(said($path), "$expected\n", sprintf '%s (%.1f s)', $what, time - $began);
+}
+operator_says(1, 'PUT /region-ips', '["192.0.2.1"]');
+holds('/region-ips', '["192.0.2.1"]', 'said on one host, it holds on all');
+$mesh->cut('ip saddr ' . ip(5), 'ip daddr ' . ip(5));
+operator_says(5, 'PUT /reaper-ips', '["192.0.2.5"]');
+operator_says(1, 'PUT /region-ips', '["192.0.2.2"]') for 1 .. 3;
+operator_says(1, 'PUT /reaper-ips', '["192.0.2.11"]');
+operator_says(5, 'PUT /region-ips', '["192.0.2.55"]');
+sleep 2;
+sub alone { my (undef, $said) = $mesh->ask(5, 'curl', '-s', 'http://127.0.0.1:' . Prober::Mesh::PORT . $_[0]); return $said }
+is(alone('/region-ips'), qq(["192.0.2.55"]\n), 'cut off, the smaller side has its own word');
+is($mesh->http(2, '/region-ips')->{body}, qq(["192.0.2.2"]\n), 'and the larger side its own');
+is($mesh->http(2, '/reaper-ips')->{body}, qq(["192.0.2.11"]\n), 'in both cases');
+$mesh->heal;
+holds('/region-ips', '["192.0.2.55"]', 'together again: what was said last holds on all, however often the others spoke');
+holds('/reaper-ips', '["192.0.2.11"]', 'also where the larger side was the last');
+operator_says(6, 'PUT /region-ips', '["192.0.2.66"]');
+wait_for(sub { $mesh->http(2, '/region-ips')->{body} =~ /66/ }, 'one exchange', 10);
+$mesh->kill_collector(6);
+$mesh->kill_nginx(6);
+@hosts = grep { $_ != 6 } @hosts;
+holds('/region-ips', '["192.0.2.66"]', 'it survives the loss of its host');
+unlink glob tempdir() . '/{state6.json,segment6}*';
+$mesh->start_collector(6);
+$mesh->start_nginx(6);
+@hosts = sort { $a <=> $b } @hosts, 6;
+holds('/region-ips', '["192.0.2.66"]', 'which has it back, although it has lost all its files');
+operator_says(6, 'DELETE /region-ips');
+operator_says(6, 'DELETE /reaper-ips');
+holds($_, '[]', "$_ is automatic again") for qw(/region-ips /reaper-ips);
+all_ready();
 
 # A seed dies
 $cluster->signal(KILL => $seed);
