@@ -157,8 +157,9 @@ static int on_begin(sd_event_source *source, void *userdata)
 static void load(struct operator_state *state, struct cluster *cluster,
                  struct poller_local *ret_local)
 {
+    char why[DETAIL_LEN];
     int error = 0;
-    int r = state_load(state->path, cluster, ret_local, &state->values, wall_ms(), &error);
+    int r = state_load(state->path, cluster, ret_local, &state->values, wall_ms(), &error, why);
 
     if (r == 1)
         log_warning("cannot read %s: %s; starting with the generation before it, %s.1", state->path,
@@ -166,6 +167,8 @@ static void load(struct operator_state *state, struct cluster *cluster,
     else if (r < 0 && r != -ENOENT)
         log_warning("cannot read %s: %s, nor %s.1; starting without what operators have said",
                     state->path, strerror(-r), state->path);
+    if (r >= 0 && why[0])
+        log_warning("%s: %s", state->path, why);
 }
 
 int operator_state_new(sd_event *event, const char *path,

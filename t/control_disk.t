@@ -183,8 +183,19 @@ spew("$dir/old.json", <<"OLD");
   "nodes": [ { "address": "$fleet->{nodes}[1]", "dc": "dc1", "rack": "r1" } ] }
 OLD
 $collector = collector("$dir/old.json");
+unlike($collector->log, qr/left out/, 'nothing is left out');
 unlike($collector->log, qr/cannot read/, 'a state file without values');
 is(put('/reaper-ready', 'true')->{status}, 200, 'and then with');
 like(slurp("$dir/old.json"), qr/reaper-ready/, 'in the same file');
+$collector->stop;
+
+# What a later one has written as well, as far as it is understood; a person is told of the rest.
+my $version = '"value": ["192.0.2.5"], "counter": 7, "host": "h", "user": "ops", "at_ms": 1, "ttl_ms": 0, "until_ms": 0';
+spew("$dir/new.json", qq({ "format": 1, "cluster": "prober", "nodes": [], "values": [
+  { "key": "region/eu\\u000a/later", $version }, { "key": "region/local/reaper-ips", $version }, { "of": "another form" } ] }\n));
+$collector = collector("$dir/new.json");
+my @told = $collector->log =~ /(new\.json: .*)/g;
+is_deeply(\@told, ['new.json: 2 values left out, the first (region/eu?/later): this version knows no such key or end'], 'what is left out is told');
+is(get('/reaper-ips')->{body}, qq(["192.0.2.5"]\n), 'all else is taken');
 $collector->stop;
 done();
