@@ -189,13 +189,14 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
     return r;
 }
 
-/* Judges what is known and publishes what changed. */
-static void judge(struct collector *collector, bool round)
+/* Judges what is known and publishes what changed. A negative errno: that cannot be published. */
+static int judge(struct collector *collector, bool round)
 {
     struct cluster *cluster = collector->cluster;
     const struct decision *decisions;
     int64_t began_us = now_us(), at_ms = now_ms(CLOCK_BOOTTIME), took_us;
     size_t n;
+    int r;
 
     control_drain(collector->control, at_ms);
     follow_values(&collector->values, control_values(collector->control), cluster);
@@ -207,7 +208,7 @@ static void judge(struct collector *collector, bool round)
     control_seeds(collector->control, region_watch_regions(collector->regions), at_ms);
     if (region_watch_judge(collector->regions, cluster, control_values(collector->control), at_ms))
         cluster->dirty = true;
-    publish(collector, round, at_ms);
+    r = publish(collector, round, at_ms);
     follow_membership(collector);
     collector->judged_ms = at_ms;
 
@@ -216,6 +217,7 @@ static void judge(struct collector *collector, bool round)
     if ((uint64_t)took_us > collector->figures.round_us_max)
         collector->figures.round_us_max = (uint64_t)took_us;
     collector->rest_until_us = began_us + took_us * (1 + REST_TIMES);
+    return r;
 }
 
 /*
@@ -240,14 +242,13 @@ static int on_soon(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-/* What operators have said: published before they are answered. */
-static void on_values(void *userdata)
+/* What operators have said: published before they are answered, or with the first round. */
+static int on_values(void *userdata)
 {
     struct collector *collector = userdata;
 
     collector->cluster->dirty = true;
-    if (collector->ready)
-        judge(collector, false);
+    return collector->ready ? judge(collector, false) : 0;
 }
 
 static void judge_soon(struct collector *collector)

@@ -60,11 +60,11 @@ const char *control_host(const struct control *control)
     return control->known.host_id[0] ? control->known.host_id : control->host;
 }
 
-static void on_state_changed(void *userdata)
+static int on_state_changed(void *userdata)
 {
     struct control *control = userdata;
 
-    control->changed(control->userdata);
+    return control->changed(control->userdata);
 }
 
 static const struct cluster *on_hints(const struct poller_local **ret_local, void *userdata)
@@ -75,23 +75,25 @@ static const struct cluster *on_hints(const struct poller_local **ret_local, voi
     return control->cluster;
 }
 
-static void on_done(int result, void *userdata)
+static void on_done(enum change_end end, int error, void *userdata)
 {
+    static const char *const lines[] = {
+        [CHANGE_UNPUBLISHED] =
+            "kept on disk, but cannot be published: %s; it shows once that works again",
+        [CHANGE_UNWRITTEN] = "nothing has changed: cannot write the state file: %s",
+        [CHANGE_OPEN] = "the collector ends; whether this holds is not known",
+    };
     struct asked *asked = userdata;
     struct control_request *request = asked->request;
     char line[256] = "";
 
-    if (result == 0) {
+    if (end == CHANGE_DONE) {
         log_notice("%s by %s", asked->what, request->user);
-    } else if (result == -ECANCELED) {
-        snprintf(line, sizeof(line), "the collector ends; whether this holds is not known");
-        log_warning("%s by %s: %s", asked->what, request->user, line);
     } else {
-        snprintf(line, sizeof(line), "nothing has changed: cannot write the state file: %s",
-                 strerror(-result));
-        log_error("%s by %s refused: %s", asked->what, request->user, line);
+        snprintf(line, sizeof(line), lines[end], strerror(-error));
+        log_error("%s by %s: %s", asked->what, request->user, line);
     }
-    control_reply(request, result == 0 ? 200 : 503, line, NULL);
+    control_reply(request, end == CHANGE_DONE ? 200 : 503, line, NULL);
     free(asked);
 }
 
@@ -262,12 +264,13 @@ void control_drain(struct control *control, int64_t now_ms)
     sd_event_source_set_enabled(control->drain_ends, SD_EVENT_ONESHOT);
 }
 
-static void on_chosen(int result, void *userdata)
+static void on_chosen(enum change_end end, int error, void *userdata)
 {
     struct control *control = userdata;
 
+    (void)error;
     control->choosing--;
-    if (result < 0)
+    if (end != CHANGE_DONE && end != CHANGE_UNPUBLISHED)
         control->choose_due_ms = clock_ms(CLOCK_MONOTONIC) + CHOOSE_AGAIN_MS;
 }
 

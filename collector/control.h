@@ -13,8 +13,9 @@
 
 struct control;
 
-/* The values in force are others now: judge and publish. Requests are answered after it returns. */
-typedef void (*control_changed)(void *userdata);
+/* The values in force are others now: judge and publish. Requests are answered after it returns. A
+ * negative errno: they cannot be published. */
+typedef int (*control_changed)(void *userdata);
 
 /*
  * Reads the state file: recalls the nodes and, unless there is no local source, *ret_local; opens

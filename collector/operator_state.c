@@ -57,7 +57,8 @@ static int values_to_be(const struct operator_state *state, struct values *ret)
 
 /* Ends all changes that wait, or those that were in the file alone. They are taken out first:
  * `done` may queue the next. */
-static void end_waiting(struct operator_state *state, int result, bool in_file_only)
+static void end_waiting(struct operator_state *state, enum change_end end, int error,
+                        bool in_file_only)
 {
     struct waiting *ended = NULL, **last = &ended, **from = &state->waiting;
 
@@ -73,16 +74,18 @@ static void end_waiting(struct operator_state *state, int result, bool in_file_o
         *last = w;
         last = &w->next;
     }
-    for (struct waiting *w = ended; result == 0 && w; w = w->next)
+    for (struct waiting *w = ended; end == CHANGE_DONE && w; w = w->next)
         values_merge(&state->values, &w->version, wall_ms());
-    if (result == 0 && ended)
-        state->handlers.changed(state->handlers.userdata);
+    if (end == CHANGE_DONE && ended)
+        error = state->handlers.changed(state->handlers.userdata);
+    if (end == CHANGE_DONE && error < 0)
+        end = CHANGE_UNPUBLISHED;
     while (ended) {
         struct waiting *w = ended;
 
         ended = w->next;
         if (w->done)
-            w->done(result, w->userdata);
+            w->done(end, error, w->userdata);
         free(w->version.text);
         free(w);
     }
@@ -103,7 +106,7 @@ static void on_written(int result, void *userdata)
         free(state->text);
         state->text = NULL;
     }
-    end_waiting(state, result, true);
+    end_waiting(state, result < 0 ? CHANGE_UNWRITTEN : CHANGE_DONE, result, true);
     if (state->waiting)
         begin_soon(state);
 }
@@ -134,7 +137,7 @@ static int on_begin(sd_event_source *source, void *userdata)
     copy = text ? strdup(text) : NULL;
     if (!copy) {
         free(text);
-        end_waiting(state, -ENOMEM, false);
+        end_waiting(state, CHANGE_UNWRITTEN, -ENOMEM, false);
         return 0;
     }
     if (!state->waiting && state->error == 0 && state->text && strcmp(text, state->text) == 0) {
@@ -154,8 +157,9 @@ static int on_begin(sd_event_source *source, void *userdata)
 static void load(struct operator_state *state, struct cluster *cluster,
                  struct poller_local *ret_local)
 {
+    char why[DETAIL_LEN];
     int error = 0;
-    int r = state_load(state->path, cluster, ret_local, &state->values, wall_ms(), &error);
+    int r = state_load(state->path, cluster, ret_local, &state->values, wall_ms(), &error, why);
 
     if (r == 1)
         log_warning("cannot read %s: %s; starting with the generation before it, %s.1", state->path,
@@ -163,6 +167,8 @@ static void load(struct operator_state *state, struct cluster *cluster,
     else if (r < 0 && r != -ENOENT)
         log_warning("cannot read %s: %s, nor %s.1; starting without what operators have said",
                     state->path, strerror(-r), state->path);
+    if (r >= 0 && why[0])
+        log_warning("%s: %s", state->path, why);
 }
 
 int operator_state_new(sd_event *event, const char *path,
@@ -196,7 +202,7 @@ struct operator_state *operator_state_free(struct operator_state *state)
         return NULL;
     state_file_free(state->file);
     sd_event_source_disable_unref(state->begin);
-    end_waiting(state, -ECANCELED, false);
+    end_waiting(state, CHANGE_OPEN, -ECANCELED, false);
     values_free(&state->values);
     free(state->text);
     free(state->path);

@@ -16,12 +16,20 @@
 
 struct operator_state;
 
-/* A change ended: 0, or a negative errno, and then nothing has changed. */
-typedef void (*operator_done)(int result, void *userdata);
+enum change_end {
+    CHANGE_DONE = 0,    /* on disk, in force and published */
+    CHANGE_UNPUBLISHED, /* on disk and in force, and cannot be published */
+    CHANGE_UNWRITTEN,   /* it cannot be written: nothing has changed */
+    CHANGE_OPEN,        /* the collector ends: on disk or not */
+};
+
+/* A change ended, `error` (a negative errno) says why so. */
+typedef void (*operator_done)(enum change_end end, int error, void *userdata);
 
 struct operator_state_handlers {
-    /* The values in force are others now: publish them. Changes are done after it returns. */
-    void (*changed)(void *userdata);
+    /* The values in force are others now: publish them. Changes are done after it returns. A
+     * negative errno: they cannot be published. */
+    int (*changed)(void *userdata);
     /* What goes into the state file besides. *ret_local is borrowed. */
     const struct cluster *(*hints)(const struct poller_local **ret_local, void *userdata);
     void *userdata;

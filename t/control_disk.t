@@ -16,7 +16,8 @@ my $dir = tempdir();
 my $socket = "$dir/control.sock";
 my $nginx = nginx(<<'CONF');
 %%GLOBALS%%
-http { %%HTTP%% server { listen 127.0.0.1:%%PORT%%; location / { prober; prober_segment %%DIR%%/segment; prober_stale 2s; } } }
+http { %%HTTP%% server { listen 127.0.0.1:%%PORT%%; prober_stale 2s;
+    location / { prober; prober_segment %%DIR%%/segment; } location /full/ { prober; prober_segment %%DIR%%/full/segment; } } }
 CONF
 
 sub conf {
@@ -54,17 +55,24 @@ sub is_refused {
     is(get('/ping')->{status}, 200, 'all else goes on');
 }
 
+my @mounted;
+END { my $was = $?; run('umount', '-l', $_) for @mounted; $? = $was }
+sub mount {
+    my ($disk, $size) = @_;
+    mkdir $disk or die $!;
+    return 0 if $> != 0 || (run('mount', '-t', 'tmpfs', '-o', "size=$size", 'tmpfs', $disk))[0] != 0;
+    push @mounted, $disk;
+    return 1;
+}
+sub fill { run('sh', '-c', "head -c 10000000 /dev/zero > $_[0]/filler 2>/dev/null") }
+
 SKIP: {
     my $disk = "$dir/disk";
-    mkdir $disk or die $!;
-    my ($status) = $> == 0 ? run('mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', $disk) : 1;
-    skip 'no right to mount a disk', 23 if $status != 0;
-    my $mounted = 1;
-    END { my $was = $?; run('umount', '-l', "$dir/disk") if $mounted; $? = $was }
+    skip 'no right to mount a disk', 23 if !mount($disk, '256k');
     my $collector = collector("$disk/state.json");
     is(put('/reaper-ips', '["192.0.2.1"]')->{status}, 200, 'a disk with room');
 
-    run('sh', '-c', "head -c 1000000 /dev/zero > $disk/filler 2>/dev/null");
+    fill($disk);
     is_refused('a full disk', qr/No space left on device/);
     ok(!-e "$disk/state.json.new", 'nothing is left of the attempt');
     unlink "$disk/filler";
@@ -82,8 +90,29 @@ SKIP: {
     is(scalar @told, 0, 'no complaints then');
     $collector->stop;
     is($?, 0, 'ended well');
-    run('umount', $disk);
-    $mounted = 0;
+}
+
+# No room for documents: what is on disk holds, and is not called done.
+SKIP: {
+    my $full = "$dir/full";
+    skip 'no right to mount a disk', 8 if !mount($full, '1m');
+    my $collector = Prober::Collector->start(conf("$dir/full.json") =~ s/\%\%DIR\%\%\/segment/$full\/segment/r)->wait_ready;
+    wait_for(sub { get('/full/ping')->{status} == 200 }, 'documents');
+    my $before = get('/full/reaper-ips')->{body};
+    my $long = '[' . join(',', map { sprintf '"10.0.%d.%d"', $_ >> 8, $_ & 255 } 1 .. 5000) . ']';
+    fill($full);
+    my $answer = put('/reaper-ips', $long);
+    is($answer->{status}, 503, 'what cannot be published is not called done');
+    is($answer->{body}, "kept on disk, but cannot be published: No space left on device; it shows once that works again\n", 'says so');
+    is(get('/full/reaper-ips')->{body}, $before, 'it does not show');
+    like(slurp("$dir/full.json"), qr/10\.0\.0\.1"/, 'it is on disk');
+    unlink "$full/filler";
+    wait_for(sub { get('/full/reaper-ips')->{body} eq "$long\n" }, 'the list to show');
+    pass('it shows by itself once there is room');
+    is(put('/reaper-ips', '["192.0.2.1"]')->{status}, 200, 'another one');
+    is(get('/full/reaper-ips')->{body}, qq(["192.0.2.1"]\n), 'shows at once');
+    $collector->stop;
+    is($?, 0, 'ended well');
 }
 
 # A slow disk holds up those that wait for it, and nobody else.
@@ -154,8 +183,19 @@ spew("$dir/old.json", <<"OLD");
   "nodes": [ { "address": "$fleet->{nodes}[1]", "dc": "dc1", "rack": "r1" } ] }
 OLD
 $collector = collector("$dir/old.json");
+unlike($collector->log, qr/left out/, 'nothing is left out');
 unlike($collector->log, qr/cannot read/, 'a state file without values');
 is(put('/reaper-ready', 'true')->{status}, 200, 'and then with');
 like(slurp("$dir/old.json"), qr/reaper-ready/, 'in the same file');
+$collector->stop;
+
+# What a later one has written as well, as far as it is understood; a person is told of the rest.
+my $version = '"value": ["192.0.2.5"], "counter": 7, "host": "h", "user": "ops", "at_ms": 1, "ttl_ms": 0, "until_ms": 0';
+spew("$dir/new.json", qq({ "format": 1, "cluster": "prober", "nodes": [], "values": [
+  { "key": "region/eu\\u000a/later", $version }, { "key": "region/local/reaper-ips", $version }, { "of": "another form" } ] }\n));
+$collector = collector("$dir/new.json");
+my @told = $collector->log =~ /(new\.json: .*)/g;
+is_deeply(\@told, ['new.json: 2 values left out, the first (region/eu?/later): this version knows no such key or end'], 'what is left out is told');
+is(get('/reaper-ips')->{body}, qq(["192.0.2.5"]\n), 'all else is taken');
 $collector->stop;
 done();

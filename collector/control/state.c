@@ -147,18 +147,19 @@ static int read_root(const char *path, json_t **ret)
 }
 
 static int load(const char *path, struct cluster *cluster, struct poller_local *ret_local,
-                struct values *values, int64_t wall_ms)
+                struct values *values, int64_t wall_ms, char why[DETAIL_LEN])
 {
     const json_t *said;
     json_t *root;
     size_t taken;
     int r = read_root(path, &root);
 
+    why[0] = '\0';
     if (r < 0)
         return r;
     said = json_object_get(root, "values");
-    if (said && values_json_merge(said, values, wall_ms, &taken) < 0)
-        r = -EBADMSG;
+    if (said)
+        r = values_json_merge(said, values, wall_ms, &taken, why);
     if (r == 0) {
         take_text(root, "cluster", cluster->name, sizeof(cluster->name));
         take_local(json_object_get(root, "local"), ret_local);
@@ -169,19 +170,19 @@ static int load(const char *path, struct cluster *cluster, struct poller_local *
 }
 
 int state_load(const char *path, struct cluster *cluster, struct poller_local *ret_local,
-               struct values *values, int64_t wall_ms, int *ret_error)
+               struct values *values, int64_t wall_ms, int *ret_error, char why[DETAIL_LEN])
 {
     char other[PATH_MAX];
     int r;
 
     json_set_alloc_funcs(malloc, free);
-    *ret_error = load(path, cluster, ret_local, values, wall_ms);
+    *ret_error = load(path, cluster, ret_local, values, wall_ms, why);
     if (*ret_error == 0)
         return 0;
     if (*ret_error != -ENOENT && snprintf(other, sizeof(other), "%s.bad", path) < PATH_MAX)
         rename(path, other); /* for a person to look at */
     if (snprintf(other, sizeof(other), "%s.1", path) >= PATH_MAX)
         return *ret_error;
-    r = load(other, cluster, ret_local, values, wall_ms);
+    r = load(other, cluster, ret_local, values, wall_ms, why);
     return r == 0 ? 1 : *ret_error;
 }

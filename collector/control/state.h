@@ -19,8 +19,9 @@ char *state_text(const struct cluster *cluster, const struct poller_local *local
  * the cluster's name, *ret_local when it is there, and the values. 0: PATH; 1: PATH.1, and
  * *ret_error says what was wrong with PATH (a file that is wrong is PATH.bad then); -ENOENT: there
  * is neither; another negative errno: PATH is wrong (-EBADMSG: not one of ours) and PATH.1 no help.
+ * `why` tells of values that were left out ("" = none was).
  */
 int state_load(const char *path, struct cluster *cluster, struct poller_local *ret_local,
-               struct values *values, int64_t wall_ms, int *ret_error);
+               struct values *values, int64_t wall_ms, int *ret_error, char why[DETAIL_LEN]);
 
 #endif

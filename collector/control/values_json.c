@@ -78,24 +78,48 @@ static int merge_one(const json_t *object, struct values *values, int64_t wall_m
     return r;
 }
 
-int values_json_merge(const json_t *array, struct values *values, int64_t wall_ms,
-                      size_t *ret_taken)
+/* One line of a log, whatever the key is. */
+static void tell_skipped(size_t skipped, const json_t *first, int error, char why[DETAIL_LEN])
 {
-    const json_t *object;
-    int skipped = 0;
-    size_t i;
+    const char *key = json_string_value(json_object_get(first, "key"));
+    const char *reason = error == -EBADMSG  ? "it has not the form of one"
+                         : error == -EINVAL ? "this version knows no such key or end"
+                         : error == -ENOSPC ? "there are too many"
+                                            : strerror(-error);
+
+    snprintf(why, DETAIL_LEN, "%zu values left out, the first (%.40s): %s", skipped,
+             key ? key : "no key", reason);
+    for (char *c = why; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+}
+
+int values_json_merge(const json_t *array, struct values *values, int64_t wall_ms,
+                      size_t *ret_taken, char why[DETAIL_LEN])
+{
+    const json_t *object, *first = NULL;
+    size_t skipped = 0, i;
+    int error = 0;
 
     *ret_taken = 0;
-    if (!json_is_array(array))
+    why[0] = '\0';
+    if (!json_is_array(array)) {
+        snprintf(why, DETAIL_LEN, "no array of values");
         return -EBADMSG;
+    }
     json_array_foreach(array, i, object)
     {
         int r = merge_one(object, values, wall_ms);
 
-        skipped += r < 0;
         *ret_taken += r > 0;
+        if (r < 0 && skipped++ == 0) {
+            first = object;
+            error = r;
+        }
     }
-    return skipped;
+    if (skipped > 0)
+        tell_skipped(skipped, first, error, why);
+    return 0;
 }
 
 char *values_json_document(const struct values *values, const char *cluster)
@@ -118,7 +142,6 @@ static int parse_root(const json_t *root, const char *cluster, struct values *va
                       int64_t wall_ms, size_t *ret_taken, char why[DETAIL_LEN])
 {
     const json_t *format = json_object_get(root, "format"), *name;
-    int r;
 
     if (!json_is_integer(format) || json_integer_value(format) != FORMAT) {
         snprintf(why, DETAIL_LEN, "not values of format %d", FORMAT);
@@ -129,12 +152,7 @@ static int parse_root(const json_t *root, const char *cluster, struct values *va
         snprintf(why, DETAIL_LEN, "values of another cluster");
         return -EXDEV;
     }
-    r = values_json_merge(json_object_get(root, "values"), values, wall_ms, ret_taken);
-    if (r < 0)
-        snprintf(why, DETAIL_LEN, "no array of values");
-    else if (r > 0)
-        snprintf(why, DETAIL_LEN, "%d values that this version does not know", r);
-    return r < 0 ? r : 0;
+    return values_json_merge(json_object_get(root, "values"), values, wall_ms, ret_taken, why);
 }
 
 int values_json_parse(const char *body, size_t len, const char *cluster, struct values *values,

@@ -20,18 +20,18 @@ json_t *values_json_array(const struct values *values);
 
 /*
  * Merges the versions in an array: *ret_taken says how many were taken. What is no version is
- * skipped, as a newer prober may have keys that this one does not know: how many is returned.
- * -EBADMSG: not an array.
+ * skipped, as a newer prober may have keys that this one does not know: `why` says how many, and
+ * of the first for what reason ("" = none was). -EBADMSG: not an array, `why` says so.
  */
 int values_json_merge(const json_t *array, struct values *values, int64_t wall_ms,
-                      size_t *ret_taken);
+                      size_t *ret_taken, char why[DETAIL_LEN]);
 
 /* The document of GET /state. Owned by the caller (free()); NULL when memory is out. */
 char *values_json_document(const struct values *values, const char *cluster);
 
 /*
- * Merges what another host's GET /state said. -EBADMSG: not such a document, `why` says in what
- * way; -EXDEV: of another cluster.
+ * Merges what another host's GET /state said; `why` as above. -EBADMSG: not such a document;
+ * -EXDEV: of another cluster.
  */
 int values_json_parse(const char *body, size_t len, const char *cluster, struct values *values,
                       int64_t wall_ms, size_t *ret_taken, char why[DETAIL_LEN]);
