@@ -135,9 +135,9 @@ static void on_request(struct control_request *request, void *userdata)
         reload_seeds_request(control->reload_seeds, request);
         return;
     }
-    status =
-        request_read(control->cluster, control->conf->region_name, request->method, request->path,
-                     request->ttl, request->body, request->len, &change, line, &allow);
+    status = request_read(control->cluster, control_values(control), control->conf->region_name,
+                          request->method, request->path, request->ttl, request->body, request->len,
+                          &change, line, &allow);
     if (status == 0)
         ask(control, request, &change);
     else
@@ -313,8 +313,13 @@ void control_seeds(struct control *control, const struct regions *regions, int64
     seeds_changes_free(changes, n);
 }
 
-int control_merge(struct control *control, const char *body, size_t len, char why[DETAIL_LEN])
+int control_merge(struct control *control, const struct prober_addr *host, const char *body,
+                  size_t len, char why[DETAIL_LEN])
 {
+    if (cluster_mistrusts(control->cluster, host)) {
+        snprintf(why, DETAIL_LEN, "it is not the host of that node");
+        return -EXDEV;
+    }
     return operator_state_merge(control->state, body, len, why);
 }
 

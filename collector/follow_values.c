@@ -107,7 +107,7 @@ bool take_values(struct control *control, const struct prober_addr *host,
 
     prober_addr_format(host, text);
     if (answer->result == POLL_OK)
-        r = control_merge(control, answer->body ? answer->body : "", answer->len, why);
+        r = control_merge(control, host, answer->body ? answer->body : "", answer->len, why);
     if (answer->result == POLL_OK && r >= 0) {
         if (why[0])
             log_info("values of %s: %s", text, why);
