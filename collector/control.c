@@ -73,12 +73,19 @@ static const struct cluster *on_hints(const struct poller_local **ret_local, voi
     return control->cluster;
 }
 
+static const char *cause(enum change_end end, int error)
+{
+    return end == CHANGE_UNTAKEN && error == -ENOSPC ? "there are too many values"
+                                                     : strerror(-error);
+}
+
 static void on_done(enum change_end end, int error, void *userdata)
 {
     static const char *const lines[] = {
         [CHANGE_UNPUBLISHED] =
             "kept on disk, but cannot be published: %s; it shows once that works again",
         [CHANGE_UNWRITTEN] = "nothing has changed: cannot write the state file: %s",
+        [CHANGE_UNTAKEN] = "nothing has changed: %s",
         [CHANGE_OPEN] = "the collector ends; whether this holds is not known",
     };
     struct asked *asked = userdata;
@@ -88,7 +95,7 @@ static void on_done(enum change_end end, int error, void *userdata)
     if (end == CHANGE_DONE) {
         log_notice("%s by %s", asked->what, request->user);
     } else {
-        snprintf(line, sizeof(line), lines[end], strerror(-error));
+        snprintf(line, sizeof(line), lines[end], cause(end, error));
         log_error("%s by %s: %s", asked->what, request->user, line);
     }
     control_reply(request, end == CHANGE_DONE ? 200 : 503, line, NULL);
@@ -112,7 +119,7 @@ static void ask(struct control *control, struct control_request *request,
         return;
     free(asked);
     control_reply(request, r == -EINVAL ? 400 : 503,
-                  r == -EINVAL ? "this cannot be set to that" : strerror(-r), NULL);
+                  r == -EINVAL ? "this cannot be set to that" : cause(CHANGE_UNTAKEN, r), NULL);
 }
 
 static void on_request(struct control_request *request, void *userdata)
