@@ -9,7 +9,6 @@
 
 #include "control/requests.h"
 #include "control/socket.h"
-#include "journal.h"
 #include "log.h"
 #include "model/drains.h"
 #include "model/seeds.h"
@@ -42,7 +41,7 @@ struct control {
 /* A request whose change waits for the disk. */
 struct asked {
     struct control_request *request;
-    char what[VALUES_KEY_LEN + 32]; /* "PUT drain/10.0.0.1", for the journal */
+    char what[VALUES_KEY_LEN + 32]; /* "PUT drain/10.0.0.1", when that fails */
 };
 
 static int64_t clock_ms(clockid_t clock)
@@ -92,9 +91,7 @@ static void on_done(enum change_end end, int error, void *userdata)
     struct control_request *request = asked->request;
     char line[256] = "";
 
-    if (end == CHANGE_DONE) {
-        log_notice("%s by %s", asked->what, request->user);
-    } else {
+    if (end != CHANGE_DONE) {
         snprintf(line, sizeof(line), lines[end], cause(end, error));
         log_error("%s by %s: %s", asked->what, request->user, line);
     }
@@ -239,10 +236,12 @@ void control_remember_soon(struct control *control)
     control->save_due_ms = 0;
 }
 
+/* What is said of drains is told as all that is said; that the time of one has come is not said. */
 static void on_drain(const struct node *node, const struct drain *before, void *userdata)
 {
     (void)userdata;
-    journal_drain(node, before);
+    if (before->on && !node->drain.on && node->drain.counter == before->counter)
+        log_notice("%s: the time of its drain is over", node->text);
 }
 
 void control_drain(struct control *control, int64_t now_ms)
