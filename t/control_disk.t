@@ -115,6 +115,40 @@ SKIP: {
     is($?, 0, 'ended well');
 }
 
+# A directory that cannot be synced: what was refused is neither in force nor there after a restart, with or without a power cut.
+{
+    my ($state, $kept, $fails) = map { "$dir/$_" } qw(unsynced kept fails);
+    mkdir $_ or die $! for $state, $kept;
+    my $start = sub {
+        collector("$state/state.json", program => root() . '/build/prober-collector',
+            env => { LD_PRELOAD => root() . '/build/preload/power_cut.so', POWER_CUT => $kept, POWER_CUT_OF => $state, POWER_CUT_FAILS => $fails });
+    };
+    my $cut = sub { unlink glob "$state/*"; run('sh', '-c', "cp $kept/now/* $state/ 2>/dev/null") };
+    my $refused = sub {
+        my ($what, $shown) = @_;
+        my $answer = put('/reaper-ips', '["192.0.2.77"]');
+        is($answer->{status}, 503, "$what: refused");
+        is($answer->{body}, "nothing has changed: cannot write the state file: Input/output error\n", 'says why');
+        is(get('/reaper-ips')->{body}, $shown, 'nothing has changed');
+    };
+    spew($fails, '');
+    my $collector = $start->();
+    $refused->('the first one', "[]\n");
+    is(join(' ', glob "$state/*"), '', 'nothing is left of it');
+    unlink $fails;
+    is(put('/reaper-ips', '["192.0.2.1"]')->{status}, 200, 'it is back by itself');
+    for my $how ('a kill', 'a power cut') {
+        spew($fails, '');
+        $refused->("before $how", qq(["192.0.2.1"]\n));
+        $collector->stop('KILL');
+        unlink $fails;
+        $cut->() if $how eq 'a power cut';
+        $collector = $start->();
+        is(get('/reaper-ips')->{body}, qq(["192.0.2.1"]\n), "after $how: what was acknowledged, and nothing else");
+    }
+    $collector->stop;
+}
+
 # A slow disk holds up those that wait for it, and nobody else.
 my $state = "$dir/slow.json";
 my $collector = collector($state, program => root() . '/build/prober-collector',
