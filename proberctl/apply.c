@@ -6,6 +6,7 @@
 
 #include "conf.h"
 #include "document.h"
+#include "json_text.h"
 #include "prober_addr.h"
 #include "replace.h"
 #include "seeds_line.h"

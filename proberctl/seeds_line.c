@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "document.h"
+#include "json_text.h"
 #include "prober_addr.h"
 
 #define NO_SEEDS                                                                                   \
@@ -109,6 +109,31 @@ static bool is_other_section(const struct walk *walk)
     return c != ' ' && c != '\t' && c != '#' && c != '-' && c != ']' && c != '}';
 }
 
+/* An entry's address and its port with the colon ("" = none). False: a name. */
+static bool read_entry(const char *entry, struct prober_addr *ret, const char **ret_port)
+{
+    size_t len = strlen(entry);
+    const char *colon = strrchr(entry, ':');
+    bool ported = colon && (colon > entry && (colon[-1] == ']' || strchr(entry, ':') == colon));
+
+    *ret_port = ported ? colon : "";
+    return prober_addr_parse(entry, ported ? (size_t)(colon - entry) : len, ret) == 0;
+}
+
+/* An address or a name, maybe with a port: what is anything else might mean something in YAML. */
+static bool is_entry(const char *entry)
+{
+    static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    struct prober_addr address;
+    const char *port;
+    bool known = read_entry(entry, &address, &port);
+    size_t len = strlen(entry) - strlen(port);
+
+    if (*port && (!port[1] || strspn(port + 1, "0123456789") != strlen(port + 1)))
+        return false;
+    return known || (strspn(entry, name) == len && len > 0 && !strchr(".-_", entry[0]));
+}
+
 static const char *split(const char *at, const char *end, json_t *entries)
 {
     while (at <= end) {
@@ -118,8 +143,13 @@ static const char *split(const char *at, const char *end, json_t *entries)
         at = skip_blanks(at, to);
         while (last > at && (last[-1] == ' ' || last[-1] == '\t'))
             last--;
-        if (last > at)
-            json_array_append_new(entries, json_stringn(at, (size_t)(last - at)));
+        if (last > at) {
+            json_t *entry = json_stringn(at, (size_t)(last - at));
+
+            json_array_append_new(entries, entry);
+            if (!entry || !is_entry(json_string_value(entry)))
+                return "one of its seeds is neither an address nor a name; correct it by hand";
+        }
         at = to + 1;
     }
     return json_array_size(entries) > 0
@@ -238,17 +268,6 @@ const char *seeds_line_find(const char *text, size_t len, struct seeds_line *ret
     return wrong;
 }
 
-/* An entry's address and its port with the colon ("" = none). False: a name. */
-static bool read_entry(const char *entry, struct prober_addr *ret, const char **ret_port)
-{
-    size_t len = strlen(entry);
-    const char *colon = strrchr(entry, ':');
-    bool ported = colon && (colon > entry && (colon[-1] == ']' || strchr(entry, ':') == colon));
-
-    *ret_port = ported ? colon : "";
-    return prober_addr_parse(entry, ported ? (size_t)(colon - entry) : len, ret) == 0;
-}
-
 json_t *seeds_line_entries(const struct seeds_line *line, const json_t *seeds)
 {
     json_t *ret = json_array(), *seed, *entry;
@@ -259,8 +278,8 @@ json_t *seeds_line_entries(const struct seeds_line *line, const json_t *seeds)
     {
         struct prober_addr there;
 
-        if (!*port && read_entry(json_string_value(entry), &there, &its_port))
-            port = its_port;
+        read_entry(json_string_value(entry), &there, &its_port);
+        port = *port ? port : its_port;
     }
     json_array_foreach(seeds, i, seed)
     {

@@ -46,6 +46,7 @@ my @good = (
     [ '127.0.0.1', $list, '10.0.0.1,10.0.0.2' ],
     [ '127.0.0.1   # mine', $list, '10.0.0.1,10.0.0.2   # mine' ],
     [ '  "127.0.0.1"  # "mine"', $list, '  "10.0.0.1,10.0.0.2"  # "mine"' ],
+    [ 'seed-1.example_a.org:7000,10.0.0.4', $list, '"10.0.0.1:7000,10.0.0.2:7000"' ],
     [ '"localhost"', $list, '"10.0.0.1,10.0.0.2"' ],
     [ '127.0.0.1', '["2001:DB8::1"]', '"2001:db8::1"' ],
     [ '"[2001:db8::7]:7001"', '["2001:db8::1","10.0.0.2"]', '"[2001:db8::1]:7001,10.0.0.2:7001"' ],
@@ -126,6 +127,9 @@ refused('a block', sprintf($before, ">\n            127.0.0.1"), $list, qr/one s
 refused('two lines', sprintf($before, "127.0.0.1,\n              127.0.0.2"), $list, qr/next line/);
 refused('an open quote', sprintf($before, "\"127.0.0.1,\n            127.0.0.2\""), $list, qr/one quoted string/);
 refused('an escape', sprintf($before, '"127.0.0.1\x2c"'), $list, qr/backslash/);
+refused('a placeholder', sprintf($before, '"{{ seeds }}"'), $list, qr/neither an address nor a name/);
+refused('what reads as something else', sprintf($before, q(10.0.0.1,"10.0.0.2:7000)), $list, qr/neither an address nor a name/);
+refused('no text', sprintf($before, "'10.0.0.1,\xff'"), $list, qr/neither an address nor a name/);
 refused('an alias', sprintf($before, '*seeds'), $list, qr/one string/);
 refused('empty', '', $list, qr/no seeds line/);
 refused('too large', $fine . '#' x (1 << 20), $list, qr/1 MiB/);
