@@ -242,7 +242,7 @@ spew("$dir/new.json", qq({ "format": 1, "cluster": "prober", "nodes": [], "value
   { "key": "region/eu\\u000a/later", $version }, { "key": "region/local/reaper-ips", $version }, { "of": "another form" } ] }\n));
 $collector = collector("$dir/new.json");
 my @told = $collector->log =~ /(new\.json: .*)/g;
-is_deeply(\@told, ['new.json: 2 values left out, the first (region/eu?/later): this version knows no such key or end'], 'what is left out is told');
+is_deeply(\@told, ['new.json: 2 values left out, the first (region/eu?/later): this version knows no such key or value'], 'what is left out is told');
 is(get('/reaper-ips')->{body}, qq(["192.0.2.5"]\n), 'all else is taken');
 $collector->stop;
 done();
