@@ -55,6 +55,8 @@ for my $case (@settable) {
     is(get($alias)->{body}, $shown, "and its alias $alias") if $alias;
 }
 like(get('/state')->{body}, qr{"key":"region/eu/dcs".*"user":"ops"}, '/state: by whom');
+is_deeply([ $collector->log =~ /: (.*reaper-ips.*)/g ], [ qq(reaper-ips of region eu: set to ["192.0.2.9"] by ops on $ip[0]) ],
+    'the journal says once who said what and where');
 $collector->stop('KILL');
 $collector = Prober::Collector->start($conf);
 $collector->wait_ready;
@@ -143,6 +145,11 @@ $collector->wait_ready;
 becomes($ip[1], 404, 'outlives the collector');
 is(ask("DELETE /drain/$ip[1]")->{status}, 200, 'DELETE /drain');
 is(get("/healthz/$ip[1]")->{status}, 200, 'ready, at once');
+is(ask("PUT /drain/$ip[1]?ttl=1s")->{status}, 200, 'and once more');
+becomes($ip[1], 200, 'for a second');
+is_deeply([ $collector->log =~ /: \Q$ip[1]\E: (drained.*|the time.*)/g ],
+    [ "drained no more by ops on $ip[0]", "drained for 1 s by ops on $ip[0]", 'the time of its drain is over' ],
+    'the journal says who said what, where, and when its time is over');
 
 # Cassandra is to read its seeds again.
 my @reload = (
