@@ -228,8 +228,11 @@ static void judge_soon(struct collector *collector)
 static void on_done(struct observation *observation, void *userdata)
 {
     struct collector *collector = userdata;
+    bool changed = cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME));
 
-    if (!cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME)))
+    if (control_follow_cluster(collector->control))
+        region_watch_forget(collector->regions);
+    if (!changed)
         return;
     follow_wishes(collector);
     if (collector->ready)

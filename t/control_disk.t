@@ -192,7 +192,7 @@ unlink $socket;
 
 # What an earlier collector has written is read.
 spew("$dir/old.json", <<"OLD");
-{ "format": 1, "cluster": "prober", "local": { "address": "$fleet->{nodes}[0]", "host_id": "x", "native_port": 0 },
+{ "format": 1, "cluster": "Fleet", "local": { "address": "$fleet->{nodes}[0]", "host_id": "x", "native_port": 0 },
   "nodes": [ { "address": "$fleet->{nodes}[1]", "dc": "dc1", "rack": "r1" } ] }
 OLD
 $collector = collector("$dir/old.json");
@@ -204,7 +204,7 @@ $collector->stop;
 
 # What a later one has written as well, as far as it is understood; a person is told of the rest.
 my $version = '"value": ["192.0.2.5"], "counter": 7, "host": "h", "user": "ops", "at_ms": 1, "ttl_ms": 0, "until_ms": 0';
-spew("$dir/new.json", qq({ "format": 1, "cluster": "prober", "nodes": [], "values": [
+spew("$dir/new.json", qq({ "format": 1, "cluster": "Fleet", "nodes": [], "values": [
   { "key": "region/eu\\u000a/later", $version }, { "key": "region/local/reaper-ips", $version }, { "of": "another form" } ] }\n));
 $collector = collector("$dir/new.json");
 my @told = $collector->log =~ /(new\.json: .*)/g;

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct state_file {
-    char *path, *new_path, *previous_path, *directory;
+    char *path, *new_path, *previous_path, *other_path, *directory;
     state_file_written written;
     void *userdata;
     sd_event_source *ended; /* its fd is written to by the thread */
@@ -140,7 +140,12 @@ static int set_paths(struct state_file *file, const char *path)
         file->new_path = NULL;
     if (asprintf(&file->previous_path, "%s.1", path) < 0)
         file->previous_path = NULL;
-    return file->path && file->directory && file->new_path && file->previous_path ? 0 : -ENOMEM;
+    if (asprintf(&file->other_path, "%s.other", path) < 0)
+        file->other_path = NULL;
+    return file->path && file->directory && file->new_path && file->previous_path &&
+                   file->other_path
+               ? 0
+               : -ENOMEM;
 }
 
 int state_file_new(sd_event *event, const char *path, state_file_written written, void *userdata,
@@ -177,6 +182,7 @@ struct state_file *state_file_free(struct state_file *file)
     free(file->path);
     free(file->new_path);
     free(file->previous_path);
+    free(file->other_path);
     free(file->directory);
     free(file);
     return NULL;
@@ -198,6 +204,18 @@ int state_file_write(struct state_file *file, char *text)
         return -r;
     }
     file->busy = true;
+    return 0;
+}
+
+int state_file_set_aside(const struct state_file *file)
+{
+    bool there = access(file->path, F_OK) == 0;
+
+    /* The older one first: it must not be what the next start finds. */
+    if (there && unlink(file->previous_path) < 0 && errno != ENOENT)
+        return -errno;
+    if (rename(there ? file->path : file->previous_path, file->other_path) < 0 && errno != ENOENT)
+        return -errno;
     return 0;
 }
 
