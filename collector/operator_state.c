@@ -32,6 +32,7 @@ struct operator_state {
     bool foreign;               /* what is on disk is another cluster's */
     char *text;                 /* as saved last; NULL = not known */
     int error;                  /* of the last write */
+    int unread; /* why the file, which may be good, could not be read: it is not replaced */
 };
 
 static int64_t wall_ms(void)
@@ -178,8 +179,11 @@ static int on_begin(sd_event_source *source, void *userdata)
         w->in_file = true;
     free(state->text);
     state->text = copy;
-    r = state->foreign ? state_file_set_aside(state->file) : 0;
-    state->foreign = r < 0;
+    r = state->unread;
+    if (r == 0 && state->foreign)
+        r = state_file_set_aside(state->file);
+    if (r == 0)
+        state->foreign = false;
     if (r < 0)
         free(text);
     else
@@ -202,6 +206,12 @@ static void load(struct operator_state *state, struct cluster *cluster,
     else if (r < 0 && r != -ENOENT)
         log_warning("cannot read %s: %s, nor %s.1; starting without what operators have said",
                     state->path, strerror(-r), state->path);
+    if (error != 0 && error != -ENOENT && error != -EBADMSG) {
+        log_error("%s may have what operators have said: it is left as it is, and changes are "
+                  "refused until a start can read it",
+                  state->path);
+        state->unread = error;
+    }
     if (r >= 0 && why[0])
         log_warning("%s: %s", state->path, why);
 }
