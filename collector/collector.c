@@ -9,6 +9,7 @@
 
 #include "control.h"
 #include "control/seeds_file.h"
+#include "follow_membership.h"
 #include "follow_values.h"
 #include "journal.h"
 #include "log.h"
@@ -39,8 +40,7 @@ struct collector {
     int64_t rest_until_us; /* CLOCK_MONOTONIC: no sooner */
     int64_t judged_ms;     /* CLOCK_BOOTTIME */
     bool waking;           /* overslept: waits for a pass of polls */
-    struct poller_target *targets;
-    size_t n_targets;
+    struct followed_membership members;
     struct control *control; /* the write half */
     struct followed_values values;
     struct poller_local known; /* who the local node is */
@@ -80,50 +80,11 @@ static void follow_wall_clock(struct collector *collector)
     collector->publisher.published = false;
 }
 
-static const char *static_url(const struct conf *conf, const struct prober_addr *address)
+static void follow_members(struct collector *collector)
 {
-    for (size_t i = 0; i < conf->n_peers_static; i++)
-        if (prober_addr_compare(&conf->peers_static[i].address, address) == 0)
-            return conf->peers_static[i].url;
-    return "";
-}
-
-/* Polls whom the cluster knows now. */
-static void follow_membership(struct collector *collector)
-{
-    const struct cluster *cluster = collector->cluster;
-    struct poller_target *targets;
-    size_t n = 0;
-    int r;
-
-    if (collector->conf->peers_mode == PEERS_OFF)
-        return;
-    targets = calloc(cluster->n_sorted + 1, sizeof(*targets));
-    if (!targets)
-        return;
-    for (size_t i = 0; i < cluster->n_sorted; i++) {
-        const struct node *node = cluster->sorted[i];
-
-        if (node->gone || node->forgotten || node->local)
-            continue;
-        targets[n].address = node->address;
-        targets[n++].url = static_url(collector->conf, &node->address);
-    }
-    if (n == collector->n_targets &&
-        (n == 0 || memcmp(targets, collector->targets, n * sizeof(*targets)) == 0)) {
-        free(targets);
-        return;
-    }
-    r = poller_set_targets(collector->poller, targets, n);
-    if (r < 0) {
-        log_error("cannot follow the membership: %s", strerror(-r));
-        free(targets);
-        return;
-    }
-    free(collector->targets);
-    collector->targets = targets;
-    collector->n_targets = n;
-    control_remember_soon(collector->control);
+    if (follow_membership(&collector->members, collector->conf, collector->cluster,
+                          collector->poller))
+        control_remember_soon(collector->control);
 }
 
 /* Asks for what the cluster has got a reason to. */
@@ -209,7 +170,7 @@ static int judge(struct collector *collector, bool round)
     if (region_watch_judge(collector->regions, cluster, control_values(collector->control), at_ms))
         cluster->dirty = true;
     r = publish(collector, round, at_ms);
-    follow_membership(collector);
+    follow_members(collector);
     collector->judged_ms = at_ms;
 
     took_us = now_us() - began_us;
@@ -267,14 +228,17 @@ static void judge_soon(struct collector *collector)
 static void on_done(struct observation *observation, void *userdata)
 {
     struct collector *collector = userdata;
+    bool changed = cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME));
 
-    if (!cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME)))
+    if (control_follow_cluster(collector->control))
+        region_watch_forget(collector->regions);
+    if (!changed)
         return;
     follow_wishes(collector);
     if (collector->ready)
         judge_soon(collector);
     else
-        follow_membership(collector);
+        follow_members(collector);
 }
 
 static void on_region(void *userdata)
@@ -355,12 +319,6 @@ static int start_polling(struct collector *collector, const struct conf *conf, s
     return poller_new(collector->event, &settings, &handlers, ret);
 }
 
-static void add_static_peers(struct collector *collector)
-{
-    for (size_t i = 0; i < collector->conf->n_peers_static; i++)
-        cluster_add(collector->cluster, &collector->conf->peers_static[i].address);
-}
-
 static int open_segment(struct collector *collector)
 {
     const char *path = collector->conf->segment_path;
@@ -396,7 +354,7 @@ static int start(struct collector *collector)
     collector->cluster = cluster_new(&collector->conf->readiness);
     if (!collector->cluster)
         return -ENOMEM;
-    add_static_peers(collector);
+    add_static_peers(collector->conf, collector->cluster);
     r = control_new(collector->event, collector->conf, collector->cluster, on_values, collector,
                     &collector->known, &collector->control);
     if (r < 0)
@@ -414,7 +372,7 @@ static int start(struct collector *collector)
     if (r < 0)
         return r;
     control_set_poller(collector->control, collector->poller);
-    follow_membership(collector);
+    follow_members(collector);
     return region_watch_new(collector->event, collector->conf, on_region, collector,
                             &collector->regions);
 }
@@ -476,13 +434,11 @@ int collector_reload(struct collector *collector, struct conf *conf)
     control_configure(collector->control, conf);
     conf_free(collector->conf);
     collector->conf = conf;
-    free(collector->targets);
-    collector->targets = NULL;
-    collector->n_targets = 0;
+    followed_membership_free(&collector->members);
     cluster_set_readiness(collector->cluster, &conf->readiness);
     cluster_unfix(collector->cluster, local_changed);
-    add_static_peers(collector);
-    follow_membership(collector);
+    add_static_peers(collector->conf, collector->cluster);
+    follow_members(collector);
     collector->publisher.published = false; /* documents depend on the configuration, too */
     collector->figures.reloads++;
     return 0;
@@ -510,7 +466,7 @@ struct collector *collector_free(struct collector *collector)
     publisher_free(&collector->publisher);
     seeds_file_free(&collector->seeds_file);
     prober_segment_writer_close(collector->writer);
-    free(collector->targets);
+    followed_membership_free(&collector->members);
     journal_free(&collector->journal);
     followed_values_free(&collector->values);
     conf_free(collector->conf);

@@ -250,6 +250,11 @@ void control_remember_soon(struct control *control)
 }
 
 /* What is said of drains is told as all that is said; that the time of one has come is not said. */
+bool control_follow_cluster(struct control *control)
+{
+    return operator_state_follow(control->state);
+}
+
 static void on_drain(const struct node *node, const struct drain *before, void *userdata)
 {
     (void)userdata;

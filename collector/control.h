@@ -45,6 +45,10 @@ void control_remember(struct control *control, const struct poller_local *known)
 /* The same soon, as the membership has changed. */
 void control_remember_soon(struct control *control);
 
+/* Call it when the cluster may have got its name, or another one: values are of one cluster. True
+ * when those of another are gone. */
+bool control_follow_cluster(struct control *control);
+
 /* Brings the drains up to the values and the time; tells the journal. Judge afterwards. */
 void control_drain(struct control *control, int64_t now_ms);
 

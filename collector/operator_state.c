@@ -1,6 +1,7 @@
 #include "operator_state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,8 +28,11 @@ struct operator_state {
     sd_event_source *begin; /* begins a write, once this turn of the loop has queued all it has */
     struct values values;   /* in force */
     struct waiting *waiting;
-    char *text; /* as saved last; NULL = not known */
-    int error;  /* of the last write */
+    char cluster[NAME_LEN * 2]; /* whose they are; "" = not known yet */
+    bool foreign;               /* what is on disk is another cluster's */
+    char *text;                 /* as saved last; NULL = not known */
+    int error;                  /* of the last write */
+    int unread; /* why the file, which may be good, could not be read: it is not replaced */
 };
 
 static int64_t wall_ms(void)
@@ -132,7 +136,7 @@ static void on_written(int result, void *userdata)
         end_waiting(state, CHANGE_UNPUBLISHED, published, true);
     else
         end_waiting(state, result < 0 ? CHANGE_UNWRITTEN : CHANGE_DONE, result, true);
-    if (state->waiting)
+    if (state->waiting || (state->foreign && result == 0))
         begin_soon(state);
 }
 
@@ -175,8 +179,17 @@ static int on_begin(sd_event_source *source, void *userdata)
         w->in_file = true;
     free(state->text);
     state->text = copy;
-    if (state_file_write(state->file, text) < 0)
-        on_written(-EAGAIN, state);
+    r = state->unread;
+    if (r == 0 && state->foreign)
+        r = state_file_set_aside(state->file);
+    if (r == 0)
+        state->foreign = false;
+    if (r < 0)
+        free(text);
+    else
+        r = state_file_write(state->file, text);
+    if (r < 0)
+        on_written(r, state);
     return 0;
 }
 
@@ -193,6 +206,12 @@ static void load(struct operator_state *state, struct cluster *cluster,
     else if (r < 0 && r != -ENOENT)
         log_warning("cannot read %s: %s, nor %s.1; starting without what operators have said",
                     state->path, strerror(-r), state->path);
+    if (error != 0 && error != -ENOENT && error != -EBADMSG) {
+        log_error("%s may have what operators have said: it is left as it is, and changes are "
+                  "refused until a start can read it",
+                  state->path);
+        state->unread = error;
+    }
     if (r >= 0 && why[0])
         log_warning("%s: %s", state->path, why);
 }
@@ -218,6 +237,7 @@ int operator_state_new(sd_event *event, const char *path,
     }
     sd_event_source_set_enabled(state->begin, SD_EVENT_OFF);
     load(state, cluster, ret_local);
+    memcpy(state->cluster, cluster->name, sizeof(state->cluster));
     *ret = state;
     return 0;
 }
@@ -234,6 +254,26 @@ struct operator_state *operator_state_free(struct operator_state *state)
     free(state->path);
     free(state);
     return NULL;
+}
+
+bool operator_state_follow(struct operator_state *state)
+{
+    const struct poller_local *local;
+    const char *name = state->handlers.hints(&local, state->handlers.userdata)->name;
+    bool moved = state->cluster[0] && strcmp(state->cluster, name) != 0;
+
+    if (moved) {
+        log_error("%s is of the cluster \"%s\", and this host's node of \"%s\": kept as %s.other; "
+                  "going on without what operators have said there",
+                  state->path, state->cluster, name, state->path);
+        values_free(&state->values);
+        for (struct waiting *w = state->waiting; w; w = w->next)
+            w->in_file = false;
+        state->foreign = true;
+        begin_soon(state);
+    }
+    snprintf(state->cluster, sizeof(state->cluster), "%s", name);
+    return moved;
 }
 
 const struct values *operator_state_values(const struct operator_state *state)

@@ -46,6 +46,14 @@ int operator_state_new(sd_event *event, const char *path,
  * NULL. */
 struct operator_state *operator_state_free(struct operator_state *state);
 
+/*
+ * Call it when the cluster may have got its name, or another one. Values are of one cluster: when
+ * the local node turns out to be of another than the state file says, they are gone at once and
+ * what is on disk is set aside; what was said since the start and is not answered yet stays. True
+ * then.
+ */
+bool operator_state_follow(struct operator_state *state);
+
 /* Those in force. Borrowed until the next call that changes them. */
 const struct values *operator_state_values(const struct operator_state *state);
 

@@ -167,6 +167,17 @@ int region_watch_configure(struct region_watch *watch, const struct conf *conf)
     return r < 0 ? r : 0;
 }
 
+void region_watch_forget(struct region_watch *watch)
+{
+    int r;
+
+    regions_file_remove(watch->conf->state_path);
+    regions_free(&watch->regions);
+    r = region_watch_configure(watch, watch->conf);
+    if (r < 0)
+        log_error("cannot ask the other regions: %s", strerror(-r));
+}
+
 int region_watch_new(sd_event *event, const struct conf *conf, region_watch_changed changed,
                      void *userdata, struct region_watch **ret)
 {

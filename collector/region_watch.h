@@ -24,6 +24,9 @@ int region_watch_new(sd_event *event, const struct conf *conf, region_watch_chan
  * asked until the next one. */
 int region_watch_configure(struct region_watch *watch, const struct conf *conf);
 
+/* What is known of the other regions is of another cluster: all of it goes, and they are asked. */
+void region_watch_forget(struct region_watch *watch);
+
 /* Judges and, when something of it is to be kept, writes that. `values`: operators may have said
  * that this region is ready, or not. True when the turn or a state changed. */
 bool region_watch_judge(struct region_watch *watch, const struct cluster *cluster,

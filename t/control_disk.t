@@ -224,9 +224,69 @@ is(slurp($socket), 'precious', 'is left alone');
 $collector->stop;
 unlink $socket;
 
+# A start whose file is wrong, on a disk that takes nothing: the good generation before stays what it is.
+my $bad = "$dir/bad.json";
+$collector = collector($bad);
+is(put('/reaper-ips', qq(["192.0.2.4$_"]))->{status}, 200, "generation $_") for 1, 2;
+$collector->stop('KILL');
+spew($bad, '{ "format": 1, "va');
+my $good = slurp("$bad.1");
+spew("$dir/broken", '');
+$collector = collector($bad, program => root() . '/build/prober-collector',
+    env => { LD_PRELOAD => root() . '/build/preload/power_cut.so', POWER_CUT_FAILS => "$dir/broken" });
+is(get('/reaper-ips')->{body}, qq(["192.0.2.41"]\n), 'a wrong file: the generation before');
+is(put('/reaper-ips', '["192.0.2.43"]')->{status}, 503, 'a change is refused') for 1, 2;
+is(slurp("$bad.1"), $good, 'the generation before is there');
+ok(!-e $bad, 'and nothing of what was refused');
+unlink "$dir/broken";
+is(put('/reaper-ips', '["192.0.2.44"]')->{status}, 200, 'the disk is well again');
+is(slurp("$bad.1"), $good, 'there is still a generation before');
+spew("$dir/broken", '');
+is(put('/reaper-ips', '["192.0.2.45"]')->{status}, 503, 'refused');
+$collector->stop('KILL');
+$collector = collector($bad);
+is(get('/reaper-ips')->{body}, qq(["192.0.2.44"]\n), 'and what was refused does not come up');
+$collector->stop;
+is(slurp("$bad.bad"), '{ "format": 1, "va', 'the wrong one is for a person to look at');
+
+# A file that was put back as another user's. As root without any right of root's.
+SKIP: {
+    my @plain = ('setpriv', '--bounding-set=-all', '--inh-caps=-all');
+    skip 'no files of other users here', 11
+        if $> != 0 || slurp('/proc/sys/fs/protected_hardlinks') != 1 || (run(@plain, 'true'))[0] != 0;
+    my $restored = "$dir/restored.json";
+    my $text = slurp($bad);
+    spew($restored, $text);
+    chown 65534, 65534, $restored;
+    isnt((run(@plain, 'ln', $restored, "$restored.x"))[0], 0, 'it can have no second name');
+    $collector = collector($restored, within => \@plain);
+    is(get('/reaper-ips')->{body}, qq(["192.0.2.44"]\n), 'it is read');
+    is(put('/reaper-ips', '["192.0.2.51"]')->{status}, 200, 'and replaced');
+    like(slurp("$restored.1"), qr/192\.0\.2\.44/, 'it is the generation before');
+    is(put('/reaper-ips', '["192.0.2.52"]')->{status}, 200, 'so is the next one');
+    $collector->stop;
+
+    unlink glob "$restored*";
+    spew($restored, $text);
+    chown 65534, 65534, $restored;
+    chmod 0600, $restored;
+    $collector = collector($restored, within => \@plain);
+    my $answer = put('/reaper-ips', '["192.0.2.53"]');
+    is($answer->{status}, 503, 'where it cannot be read nothing is written over it');
+    like($answer->{body}, qr/Permission denied/, 'says why');
+    like($collector->log, qr/restored\.json may have what operators have said: it is left as it is/, 'the journal says so');
+    is(slurp($restored), $text, 'it is what it was');
+    $collector->stop;
+    chmod 0644, $restored;
+    $collector = collector($restored, within => \@plain);
+    is(get('/reaper-ips')->{body}, qq(["192.0.2.44"]\n), 'a start that can read it takes it');
+    is(put('/reaper-ips', '["192.0.2.54"]')->{status}, 200, 'and changes are taken');
+    $collector->stop;
+}
+
 # What an earlier collector has written is read.
 spew("$dir/old.json", <<"OLD");
-{ "format": 1, "cluster": "prober", "local": { "address": "$fleet->{nodes}[0]", "host_id": "x", "native_port": 0 },
+{ "format": 1, "cluster": "Fleet", "local": { "address": "$fleet->{nodes}[0]", "host_id": "x", "native_port": 0 },
   "nodes": [ { "address": "$fleet->{nodes}[1]", "dc": "dc1", "rack": "r1" } ] }
 OLD
 $collector = collector("$dir/old.json");
@@ -238,7 +298,7 @@ $collector->stop;
 
 # What a later one has written as well, as far as it is understood; a person is told of the rest.
 my $version = '"value": ["192.0.2.5"], "counter": 7, "host": "h", "user": "ops", "at_ms": 1, "ttl_ms": 0, "until_ms": 0';
-spew("$dir/new.json", qq({ "format": 1, "cluster": "prober", "nodes": [], "values": [
+spew("$dir/new.json", qq({ "format": 1, "cluster": "Fleet", "nodes": [], "values": [
   { "key": "region/eu\\u000a/later", $version }, { "key": "region/local/reaper-ips", $version }, { "of": "another form" } ] }\n));
 $collector = collector("$dir/new.json");
 my @told = $collector->log =~ /(new\.json: .*)/g;

@@ -73,6 +73,14 @@ static int write_whole(const char *path, const struct text *text)
     return r;
 }
 
+void regions_file_remove(const char *state_path)
+{
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof(path), "%s.regions", state_path) < (int)sizeof(path))
+        unlink(path);
+}
+
 int regions_file_save(const char *state_path, const struct regions *regions)
 {
     char path[PATH_MAX], temporary[PATH_MAX];

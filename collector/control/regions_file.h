@@ -13,4 +13,6 @@ int regions_file_load(const char *state_path, struct regions *regions);
 
 int regions_file_save(const char *state_path, const struct regions *regions);
 
+void regions_file_remove(const char *state_path);
+
 #endif

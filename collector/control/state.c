@@ -126,18 +126,54 @@ static void take_nodes(json_t *array, struct cluster *cluster)
     }
 }
 
-static int read_root(const char *path, json_t **ret)
+/* The whole file. */
+static int read_text(const char *path, char **ret, size_t *ret_len)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = 0;
+    char *text = NULL;
     struct stat st;
-    json_error_t error;
-    json_t *root = NULL;
+    size_t len = 0;
+    ssize_t n = 1;
 
     if (fd < 0)
         return -errno;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MAX_BYTES)
-        root = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
+    if (fstat(fd, &st) < 0)
+        r = -errno;
+    else if (!S_ISREG(st.st_mode) || st.st_size > MAX_BYTES)
+        r = -EBADMSG;
+    else if (!(text = malloc((size_t)st.st_size + 1)))
+        r = -ENOMEM;
+    while (r == 0 && n > 0 && len < (size_t)st.st_size) {
+        n = read(fd, text + len, (size_t)st.st_size - len);
+        if (n < 0)
+            r = -errno;
+        else
+            len += (size_t)n;
+    }
     close(fd);
+    if (r < 0) {
+        free(text);
+        return r;
+    }
+    *ret = text;
+    *ret_len = len;
+    return 0;
+}
+
+static int read_root(const char *path, json_t **ret)
+{
+    json_error_t error;
+    json_t *root;
+    char *text = NULL;
+    size_t len = 0;
+    int r = read_text(path, &text, &len);
+
+    if (r < 0)
+        return r;
+    root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+    free(text);
+    if (!root && json_error_code(&error) == json_error_out_of_memory)
+        return -ENOMEM;
     if (!json_is_object(root) || json_integer_value(json_object_get(root, "format")) != FORMAT) {
         json_decref(root);
         return -EBADMSG;
@@ -179,7 +215,7 @@ int state_load(const char *path, struct cluster *cluster, struct poller_local *r
     *ret_error = load(path, cluster, ret_local, values, wall_ms, why);
     if (*ret_error == 0)
         return 0;
-    if (*ret_error != -ENOENT && snprintf(other, sizeof(other), "%s.bad", path) < PATH_MAX)
+    if (*ret_error == -EBADMSG && snprintf(other, sizeof(other), "%s.bad", path) < PATH_MAX)
         rename(path, other); /* for a person to look at */
     if (snprintf(other, sizeof(other), "%s.1", path) >= PATH_MAX)
         return *ret_error;

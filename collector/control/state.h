@@ -17,8 +17,9 @@ char *state_text(const struct cluster *cluster, const struct poller_local *local
 /*
  * Reads PATH, or when that cannot be read the generation before it (PATH.1), and recalls the nodes,
  * the cluster's name, *ret_local when it is there, and the values. 0: PATH; 1: PATH.1, and
- * *ret_error says what was wrong with PATH (a file that is wrong is PATH.bad then); -ENOENT: there
- * is neither; another negative errno: PATH is wrong (-EBADMSG: not one of ours) and PATH.1 no help.
+ * *ret_error says what was wrong with PATH; -ENOENT: there is neither; another negative errno: the
+ * same, and PATH.1 is no help. -EBADMSG: what was read is none of ours; it is PATH.bad then. After
+ * other errors PATH may be all there is of what operators have said: do not write over it.
  * `why` tells of values that were left out ("" = none was).
  */
 int state_load(const char *path, struct cluster *cluster, struct poller_local *ret_local,

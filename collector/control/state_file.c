@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct state_file {
-    char *path, *new_path, *previous_path, *directory;
+    char *path, *new_path, *link_path, *previous_path, *other_path, *directory;
     state_file_written written;
     void *userdata;
     sd_event_source *ended; /* its fd is written to by the thread */
@@ -53,29 +53,37 @@ static int write_new(const char *path, const char *text)
     return r;
 }
 
-/* The new file takes the old one's place, which stays as PATH.1: at no time is there neither. */
+/*
+ * The old file becomes PATH.1, and stays PATH until the new one takes its place. Where it cannot
+ * have two names (a file of another owner, a file system without links) there is for a moment
+ * PATH.1 alone, which a start takes as well. 1: done; 0: there is none, and PATH.1 is what it was.
+ */
+static int keep_previous(const struct state_file *file)
+{
+    if (unlink(file->link_path) < 0 && errno != ENOENT)
+        return -errno;
+    if (link(file->path, file->link_path) == 0)
+        return rename(file->link_path, file->previous_path) < 0 ? -errno : 1;
+    if (rename(file->path, file->previous_path) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : -errno;
+}
+
+/* The new file takes the old one's place: at no time would a start find neither. */
 static int rename_over(const struct state_file *file, int directory)
 {
-    bool first = false;
-    int r;
+    int kept = keep_previous(file), r;
 
-    if (unlink(file->previous_path) < 0 && errno != ENOENT)
-        return -errno;
-    if (link(file->path, file->previous_path) < 0) {
-        if (errno != ENOENT)
-            return -errno;
-        first = true;
-    }
-    if (rename(file->new_path, file->path) < 0)
-        return -errno;
-    if (fsync(directory) == 0)
+    if (kept < 0)
+        return kept;
+    if (rename(file->new_path, file->path) == 0 && fsync(directory) == 0)
         return 0;
     r = -errno;
     /* What is going to be refused must not come up with the next start. */
-    if (first)
-        unlink(file->path);
-    else
+    if (kept)
         rename(file->previous_path, file->path);
+    else
+        unlink(file->path);
     return r;
 }
 
@@ -138,9 +146,16 @@ static int set_paths(struct state_file *file, const char *path)
                                     : strdup(".");
     if (asprintf(&file->new_path, "%s.new", path) < 0)
         file->new_path = NULL;
+    if (asprintf(&file->link_path, "%s.link", path) < 0)
+        file->link_path = NULL;
     if (asprintf(&file->previous_path, "%s.1", path) < 0)
         file->previous_path = NULL;
-    return file->path && file->directory && file->new_path && file->previous_path ? 0 : -ENOMEM;
+    if (asprintf(&file->other_path, "%s.other", path) < 0)
+        file->other_path = NULL;
+    return file->path && file->directory && file->new_path && file->link_path &&
+                   file->previous_path && file->other_path
+               ? 0
+               : -ENOMEM;
 }
 
 int state_file_new(sd_event *event, const char *path, state_file_written written, void *userdata,
@@ -176,7 +191,9 @@ struct state_file *state_file_free(struct state_file *file)
         close(file->fd);
     free(file->path);
     free(file->new_path);
+    free(file->link_path);
     free(file->previous_path);
+    free(file->other_path);
     free(file->directory);
     free(file);
     return NULL;
@@ -198,6 +215,18 @@ int state_file_write(struct state_file *file, char *text)
         return -r;
     }
     file->busy = true;
+    return 0;
+}
+
+int state_file_set_aside(const struct state_file *file)
+{
+    bool there = access(file->path, F_OK) == 0;
+
+    /* The older one first: it must not be what the next start finds. */
+    if (there && unlink(file->previous_path) < 0 && errno != ENOENT)
+        return -errno;
+    if (rename(there ? file->path : file->previous_path, file->other_path) < 0 && errno != ENOENT)
+        return -errno;
     return 0;
 }
 

@@ -26,6 +26,10 @@ struct state_file *state_file_free(struct state_file *file);
 /* Begins to write `text`, which is taken over (also on an error). -EBUSY: a write runs. */
 int state_file_write(struct state_file *file, char *text);
 
+/* What is there, which is of another cluster, becomes PATH.other; nothing stays that a start would
+ * read. Not while a write runs. */
+int state_file_set_aside(const struct state_file *file);
+
 bool state_file_busy(const struct state_file *file);
 
 #endif
