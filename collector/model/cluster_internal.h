@@ -15,6 +15,10 @@ struct cluster_private {
     size_t n_eligible;       /* as of the last evaluation */
     int64_t detail_ms;       /* began_ms of the last view with gossip states that were believed */
     int64_t author_since_ms; /* this host has been the author of seeds since; 0 = it is not */
+    /* The region, as of the last choice of seeds. */
+    size_t region_members, region_voters;
+    int64_t minority_since_ms; /* 0 = more than half of them vote */
+    bool unchosen;             /* that has lasted */
 };
 
 /* Never NULL. The memory is zeroed. */

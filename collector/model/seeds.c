@@ -62,7 +62,7 @@ static enum claim claim_of(const struct node *node, const struct seed_list *list
 {
     bool ready = node->verdict.readiness == READY;
 
-    if (list ? addresses_have(&list->seeds, &node->address) : node->seed) {
+    if (list && addresses_have(&list->seeds, &node->address)) {
         if (ready)
             return CLAIM_LIVE;
         return node->verdict.readiness == NOT_READY && now_ms - node->changed_at_ms >= patience_ms
@@ -332,14 +332,40 @@ static size_t strangers(const struct cluster *cluster, const struct seed_lists *
     return n;
 }
 
+static bool has_majority(const struct electorate *counted)
+{
+    return counted->voters * 2 > counted->members;
+}
+
+static void note_minority(struct cluster_private *noted, const struct electorate *counted,
+                          int64_t now_ms)
+{
+    if (has_majority(counted) || counted->members == 0)
+        noted->minority_since_ms = 0;
+    else if (noted->minority_since_ms == 0)
+        noted->minority_since_ms = now_ms;
+    noted->region_members = counted->members;
+    noted->region_voters = counted->voters;
+    noted->unchosen =
+        noted->minority_since_ms && now_ms - noted->minority_since_ms >= SEEDS_MINORITY_MS;
+}
+
+bool seeds_unchosen(const struct cluster *cluster, size_t *ret_voters, size_t *ret_members)
+{
+    *ret_voters = cluster->private->region_voters;
+    *ret_members = cluster->private->region_members;
+    return cluster->private->unchosen;
+}
+
 static bool is_author(struct cluster *cluster, const struct seed_lists *lists,
                       const struct seeds_settings *settings, int64_t now_ms)
 {
     const struct electorate counted = count(cluster, settings);
     int64_t *since_ms = &cluster->private->author_since_ms, patience_ms = SEEDS_SETTLE_MS;
 
+    note_minority(cluster->private, &counted, now_ms);
     if (!counted.first || (counted.first != cluster->local && !settings->alone) ||
-        counted.voters * 2 <= counted.members) {
+        !has_majority(&counted)) {
         *since_ms = 0;
         return false;
     }

@@ -20,7 +20,9 @@
  * that are ready and vote, when more than half of the region's members vote. So the smaller side
  * of a split, and both of an even one, keep the lists. Who has become the author waits for
  * SEEDS_SETTLE_MS, to hear first what the one before it has written. Until there is a first list
- * every host shows what the rule gives there.
+ * every host shows what the rule makes of those that are ready now, without memory, so that hosts
+ * that see the same show the same also where nobody is the author. Who shows something shows it
+ * still when nobody is ready.
  */
 #ifndef SEEDS_H
 #define SEEDS_H
@@ -29,7 +31,8 @@
 #include "regions.h"
 #include "seed_lists.h"
 
-#define SEEDS_SETTLE_MS 5000
+#define SEEDS_SETTLE_MS   5000
+#define SEEDS_MINORITY_MS 30000
 
 /* Borrowed. */
 struct seeds_settings {
@@ -59,6 +62,10 @@ void seeds_changes(struct cluster *cluster, const struct values *values,
                    const struct seeds_settings *settings, int64_t now_ms, struct seeds_change **ret,
                    size_t *ret_n);
 void seeds_changes_free(struct seeds_change *changes, size_t n);
+
+/* As of the last seeds_changes(): nobody may choose, as for SEEDS_MINORITY_MS no more than half of
+ * the region's members have voted; how many of them do. */
+bool seeds_unchosen(const struct cluster *cluster, size_t *ret_voters, size_t *ret_members);
 
 /*
  * The seeds of this host's region, data center by data center by name, in the order of each one's

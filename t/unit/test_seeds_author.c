@@ -1,39 +1,6 @@
 /* Who writes the lists of seeds, and what is shown of them. */
 #include "seeds_util.h"
 
-#define WALL 1700000000000
-
-/* A round of a host; what it is to write is in force at once. Returns how many lists that were. */
-static size_t write_lists(struct fleet *fleet, struct values *values,
-                          const struct seeds_settings *settings)
-{
-    struct seeds_change *changes;
-    size_t n;
-
-    fleet_round(fleet);
-    seeds_apply(fleet->cluster, values, settings, fleet->now_ms);
-    seeds_changes(fleet->cluster, values, settings, fleet->now_ms, &changes, &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct value_change change = {.key = changes[i].key, .text = changes[i].text};
-
-        assert_int_equal(values_change(values, &change, "host", WALL), 0);
-    }
-    seeds_changes_free(changes, n);
-    if (n > 0)
-        seeds_apply(fleet->cluster, values, settings, fleet->now_ms);
-    return n;
-}
-
-static size_t write_for(struct fleet *fleet, struct values *values,
-                        const struct seeds_settings *settings, int64_t ms)
-{
-    size_t n = 0;
-
-    for (int64_t end = fleet->now_ms + ms; fleet->now_ms < end;)
-        n += write_lists(fleet, values, settings);
-    return n;
-}
-
 static void set(struct values *values, const char *key, const char *text)
 {
     const struct value_change change = {.key = key, .text = text};

@@ -5,7 +5,6 @@
 #define HISTORIES 3000
 #define NODES_MAX 16
 #define TICK      2000 /* ms */
-#define WALL      1700000000000
 #define MINUTE    (SEEDS_PATIENCE_MS / TICK)
 #define QUIET     (2 * MINUTE + 20) /* ticks after which nothing moves any more */
 
