@@ -291,10 +291,11 @@ void seeds_apply(struct cluster *cluster, const struct values *values,
     seed_lists_free(&lists);
 }
 
-/* How many of the region there are, and who is the first that may be the author. */
+/* How many of the region there are; and whether this host may choose, and how many come before. */
 struct electorate {
     size_t members, voters;
-    const struct node *first;
+    bool eligible;
+    size_t before;
 };
 
 static struct electorate count(const struct cluster *cluster, const struct seeds_settings *settings)
@@ -309,8 +310,10 @@ static struct electorate count(const struct cluster *cluster, const struct seeds
             continue;
         counted.members++;
         counted.voters += node->voter;
-        if (!counted.first && node->voter && node->verdict.readiness == READY)
-            counted.first = node;
+        if (counted.eligible || !node->voter || node->verdict.readiness != READY)
+            continue;
+        counted.eligible = node == cluster->local || settings->alone;
+        counted.before += !counted.eligible;
     }
     return counted;
 }
@@ -357,23 +360,22 @@ bool seeds_unchosen(const struct cluster *cluster, size_t *ret_voters, size_t *r
     return cluster->private->unchosen;
 }
 
-static bool is_author(struct cluster *cluster, const struct seed_lists *lists,
-                      const struct seeds_settings *settings, int64_t now_ms)
+/* Who is the first has heard the others; those after it let it do what is to be done. */
+static bool is_author(struct cluster *cluster, const struct electorate *counted,
+                      const struct seed_lists *lists, const struct seeds_settings *settings,
+                      bool due, int64_t now_ms)
 {
-    const struct electorate counted = count(cluster, settings);
-    int64_t *since_ms = &cluster->private->author_since_ms, patience_ms = SEEDS_SETTLE_MS;
+    struct cluster_private *turn = cluster->private;
+    int64_t wait_ms = SEEDS_SETTLE_MS;
 
-    note_minority(cluster->private, &counted, now_ms);
-    if (!counted.first || (counted.first != cluster->local && !settings->alone) ||
-        !has_majority(&counted)) {
-        *since_ms = 0;
-        return false;
-    }
-    if (*since_ms == 0)
-        *since_ms = now_ms;
-    if (counted.voters * 2 <= counted.members + strangers(cluster, lists, settings))
-        patience_ms = settings->patience_ms;
-    return now_ms - *since_ms >= patience_ms;
+    if (turn->author_since_ms == 0 || turn->authors_before != counted->before ||
+        (counted->before > 0 && !due))
+        turn->author_since_ms = now_ms;
+    turn->authors_before = counted->before;
+    if (counted->voters * 2 <= counted->members + strangers(cluster, lists, settings))
+        wait_ms = settings->patience_ms;
+    wait_ms += (int64_t)counted->before * SEEDS_TURN_MS;
+    return now_ms - turn->author_since_ms >= wait_ms;
 }
 
 static void add_change(struct seeds_change *changes, size_t *n, const char *datacenter, char *text)
@@ -422,33 +424,48 @@ static bool is_inhabited(const struct cluster *cluster, const struct seed_lists 
     return false;
 }
 
-void seeds_changes(struct cluster *cluster, const struct values *values,
-                   const struct seeds_settings *settings, int64_t now_ms, struct seeds_change **ret,
-                   size_t *ret_n)
+/* What the rule asks for now. */
+static void find_changes(const struct cluster *cluster, const struct seed_lists *lists,
+                         const struct seeds_settings *settings, int64_t now_ms,
+                         struct seeds_change **ret, size_t *ret_n)
 {
-    struct seed_lists lists;
-    struct places places;
+    struct places places = choose(cluster, lists, settings, now_ms);
 
-    *ret = NULL;
-    *ret_n = 0;
-    seed_lists_load(values, &lists);
-    if (!is_author(cluster, &lists, settings, now_ms)) {
-        seed_lists_free(&lists);
-        return;
-    }
-    places = choose(cluster, &lists, settings, now_ms);
-    *ret = model_alloc(places.n + lists.n, sizeof(**ret));
+    *ret = model_alloc(places.n + lists->n, sizeof(**ret));
     for (size_t from = 0, to; from < places.n; from = to) {
         const struct place *run = places.items + from;
 
         to = run_end(&places, from);
-        change_list(run, to - from, seed_lists_find(&lists, run->datacenter), *ret, ret_n);
+        change_list(run, to - from, seed_lists_find(lists, run->datacenter), *ret, ret_n);
     }
-    for (size_t i = 0; i < lists.n; i++)
-        if (region_names(settings->datacenters, lists.items[i].datacenter) &&
-            !is_inhabited(cluster, &lists, lists.items[i].datacenter))
-            add_change(*ret, ret_n, lists.items[i].datacenter, NULL);
+    for (size_t i = 0; i < lists->n; i++)
+        if (region_names(settings->datacenters, lists->items[i].datacenter) &&
+            !is_inhabited(cluster, lists, lists->items[i].datacenter))
+            add_change(*ret, ret_n, lists->items[i].datacenter, NULL);
     free(places.items);
+}
+
+void seeds_changes(struct cluster *cluster, const struct values *values,
+                   const struct seeds_settings *settings, int64_t now_ms, struct seeds_change **ret,
+                   size_t *ret_n)
+{
+    const struct electorate counted = count(cluster, settings);
+    struct seed_lists lists;
+
+    *ret = NULL;
+    *ret_n = 0;
+    note_minority(cluster->private, &counted, now_ms);
+    if (!counted.eligible || !has_majority(&counted)) {
+        cluster->private->author_since_ms = 0;
+        return;
+    }
+    seed_lists_load(values, &lists);
+    find_changes(cluster, &lists, settings, now_ms, ret, ret_n);
+    if (!is_author(cluster, &counted, &lists, settings, *ret_n > 0, now_ms)) {
+        seeds_changes_free(*ret, *ret_n);
+        *ret = NULL;
+        *ret_n = 0;
+    }
     seed_lists_free(&lists);
 }
 

@@ -19,7 +19,9 @@
  * host writes it, its author: the one whose own node is the first by address of those of the region
  * that are ready and vote, when more than half of the region's members vote. So the smaller side
  * of a split, and both of an even one, keep the lists. Who has become the author waits for
- * SEEDS_SETTLE_MS, to hear first what the one before it has written. Until there is a first list
+ * SEEDS_SETTLE_MS, to hear first what the one before it has written. One that cannot write holds
+ * nobody up: what has been to be written for SEEDS_TURN_MS longer than that the second of them
+ * writes, after as long again the third one, and so on. Until there is a first list
  * every host shows what the rule makes of those that are ready now, without memory, so that hosts
  * that see the same show the same also where nobody is the author. Who shows something shows it
  * still when nobody is ready.
@@ -32,6 +34,7 @@
 #include "seed_lists.h"
 
 #define SEEDS_SETTLE_MS   5000
+#define SEEDS_TURN_MS     20000
 #define SEEDS_MINORITY_MS 30000
 
 /* Borrowed. */
@@ -55,8 +58,8 @@ struct seeds_change {
 
 /*
  * What this host is to write now: nothing when it is not the author, or everything is as it should
- * be. Call it after seeds_apply(), after every evaluation: it tells since when this host is the
- * author. *ret is freed by seeds_changes_free().
+ * be. Call it after seeds_apply(), after every evaluation: it notes since when it is this host's
+ * turn. *ret is freed by seeds_changes_free().
  */
 void seeds_changes(struct cluster *cluster, const struct values *values,
                    const struct seeds_settings *settings, int64_t now_ms, struct seeds_change **ret,
