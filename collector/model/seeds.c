@@ -13,6 +13,7 @@ enum claim {
     CLAIM_LIVE = 0,  /* a seed that is ready */
     CLAIM_KEPT,      /* a seed that is not, but not for long */
     CLAIM_CANDIDATE, /* may become one */
+    CLAIM_FRESH,     /* may, too, but not in place of one that is good */
     CLAIM_LATE,      /* a seed that is to be replaced when there is somebody */
     CLAIM_NONE,
 };
@@ -61,15 +62,16 @@ static enum claim claim_of(const struct node *node, const struct seed_list *list
                            int64_t patience_ms, int64_t now_ms)
 {
     bool ready = node->verdict.readiness == READY;
+    bool lasts = now_ms - node->changed_at_ms >= patience_ms;
 
     if (list && addresses_have(&list->seeds, &node->address)) {
         if (ready)
             return CLAIM_LIVE;
-        return node->verdict.readiness == NOT_READY && now_ms - node->changed_at_ms >= patience_ms
-                   ? CLAIM_LATE
-                   : CLAIM_KEPT;
+        return node->verdict.readiness == NOT_READY && lasts ? CLAIM_LATE : CLAIM_KEPT;
     }
-    return ready && strcmp(node->gossip.status, "NORMAL") == 0 ? CLAIM_CANDIDATE : CLAIM_NONE;
+    if (!ready || strcmp(node->gossip.status, "NORMAL") != 0)
+        return CLAIM_NONE;
+    return lasts || !list ? CLAIM_CANDIDATE : CLAIM_FRESH;
 }
 
 static struct places gather(const struct cluster *cluster, const struct seed_lists *lists,
@@ -123,16 +125,19 @@ static size_t seeds_wanted(size_t n, size_t n_racks)
 
 /*
  * One for each rack, then a second one, and so on, as far as a rack has nodes. What does not
- * suffice for all of them goes where the seeds are already. Returns for how many there is nobody.
+ * suffice for all of them goes where the seeds are already. `open` of them are not for seeds that
+ * are good; returns for how many there is nobody.
  */
-static size_t deal(struct rack *racks, size_t n_racks, size_t wanted)
+static size_t deal(struct rack *racks, size_t n_racks, size_t wanted, size_t open)
 {
     for (size_t each = 1, before = wanted + 1; wanted < before; each++) {
         before = wanted;
         for (int claim = CLAIM_LIVE; claim < CLAIM_LATE; claim++) {
             for (size_t i = 0; i < n_racks && wanted > 0; i++) {
-                if (racks[i].wanted >= each || racks[i].claims[claim] < each)
+                if (racks[i].wanted >= each || racks[i].claims[claim] < each ||
+                    (claim == CLAIM_FRESH && open == 0))
                     continue;
+                open -= claim == CLAIM_FRESH;
                 racks[i].wanted++;
                 wanted--;
             }
@@ -152,18 +157,27 @@ static size_t choose_claim(struct place *places, size_t n, enum claim claim, siz
     return chosen;
 }
 
+/* Those whose rack is not known come first: seeds stay, and others fill what would be missing. */
 static void choose_in_datacenter(struct place *places, size_t n, struct rack *racks)
 {
-    size_t n_racks = split_racks(places, n, racks);
-    size_t missing = deal(racks, n_racks, seeds_wanted(n, n_racks));
+    size_t n_rackless = 0, n_racks, good = 0, wanted;
 
-    for (size_t i = 0; i < n_racks; i++) {
-        size_t wanted = racks[i].wanted;
-
+    while (n_rackless < n && places[n_rackless].node->gossip.rack[0] == '\0')
+        n_rackless++;
+    n_racks = split_racks(places + n_rackless, n - n_rackless, racks);
+    for (size_t i = 0; i < n_racks; i++)
+        good += racks[i].claims[CLAIM_KEPT];
+    wanted = seeds_wanted(n, n_racks);
+    for (int claim = CLAIM_LIVE; claim <= CLAIM_KEPT; claim++)
+        wanted -= choose_claim(places, n_rackless, (enum claim)claim, wanted);
+    wanted = deal(racks, n_racks, wanted, wanted > good ? wanted - good : 0);
+    for (size_t i = 0; i < n_racks; i++)
         for (int claim = CLAIM_LIVE; claim < CLAIM_LATE; claim++)
-            wanted -= choose_claim(racks[i].places, racks[i].n, (enum claim)claim, wanted);
-    }
-    choose_claim(places, n, CLAIM_LATE, missing);
+            racks[i].wanted -=
+                choose_claim(racks[i].places, racks[i].n, (enum claim)claim, racks[i].wanted);
+    for (int claim = CLAIM_CANDIDATE; claim < CLAIM_LATE; claim++)
+        wanted -= choose_claim(places, n_rackless, (enum claim)claim, wanted);
+    choose_claim(places, n, CLAIM_LATE, wanted);
 }
 
 /* The end of the run of places of one data center. */

@@ -3,14 +3,16 @@
  *
  * Per data center of n members: all when n <= 3, else max(3, racks) but never all of them; spread
  * evenly over its racks, the remainder to the first ones; what a rack has no nodes for, the others
- * get. Only a ready node with STATUS NORMAL becomes a seed.
+ * get. Only a ready node with STATUS NORMAL becomes a seed. A node whose rack is not known makes no
+ * rack: it stays a seed, or becomes one where nobody else can.
  *
  * The list is written into nodes' configurations, so it must not follow every hiccup, and a
  * restart of a node is one: a seed stays one until
  * - it has left or was removed, or is no member any more (it joins again): at once;
  * - it has not been ready for `patience`, whatever the reason (down, drained, leaving), and
  *   there is a ready node to take its place: of its rack, else of its data center;
- * - its rack has more than its share, and a rack that had nobody for its share has a ready one now;
+ * - its rack has more than its share, and a rack that had nobody for its share has one that has
+ *   been ready for `patience`;
  * - fewer are wanted, as the data center shrank: those that are not ready go first.
  * So the last seed that is ready stays while it is a member. A data center keeps its last list
  * while it has nobody to choose, and loses it with its last node.

@@ -142,9 +142,73 @@ static void a_rack_gets_its_share_back(void **state)
     fleet_crash(&fleet, 1);
     wait_for(&fleet, SEEDS_PATIENCE_MS + FLEET_ROUND);
     assert_string_equal(seeds_text(&fleet), "s.ss..");
+    /* To whoever has been there for long, as each change of the list is one too many. */
+    for (int i = 0; i < 3; i++) {
+        revive(&fleet, 1);
+        wait_for(&fleet, SEEDS_PATIENCE_MS / 2);
+        assert_verdicts(&fleet, "rrrrrr");
+        assert_string_equal(seeds_text(&fleet), "s.ss..");
+        fleet_crash(&fleet, 1);
+        wait_for(&fleet, 2 * SEEDS_PATIENCE_MS);
+        assert_string_equal(seeds_text(&fleet), "s.ss..");
+    }
     revive(&fleet, 1);
+    wait_for(&fleet, SEEDS_PATIENCE_MS);
+    assert_string_equal(seeds_text(&fleet), "s.ss..");
     wait_for(&fleet, 10000);
     assert_string_equal(seeds_text(&fleet), "sss...");
+    done(&fleet);
+}
+
+/* Where nobody good has to go for it, who has just come becomes a seed. */
+static void an_open_place_is_filled_at_once(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "112233");
+    settle(&fleet);
+    wait_for(&fleet, SEEDS_PATIENCE_MS);
+    assert_string_equal(seeds_text(&fleet), "s.s.s.");
+    fleet_crash(&fleet, 5);
+    choose(&fleet);
+    revive(&fleet, 5);
+    wait_for(&fleet, 2000);
+    assert_verdicts(&fleet, "rrrrrr");
+    fleet.node[4].status = "LEFT";
+    fleet.node[4].status_version++;
+    choose(&fleet);
+    assert_string_equal(seeds_text(&fleet), "s.s..s");
+    done(&fleet);
+}
+
+static void who_has_no_rack_stays_what_it_is(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        place(&fleet, "112233");
+        settle(&fleet);
+        wait_for(&fleet, SEEDS_PATIENCE_MS);
+        /* Gossip that is begun anew has no racks at first. */
+        strcpy(fleet_node(&fleet, 4 + i)->gossip.rack, "");
+        fleet.node[4 + i].rack = "";
+        wait_for(&fleet, 2000);
+        assert_string_equal(fleet_node(&fleet, 4 + i)->gossip.rack, "");
+        assert_string_equal(seeds_text(&fleet), "s.s.s.");
+        done(&fleet);
+    }
+    /* Nobody else is there. */
+    place(&fleet, "111");
+    fleet.node[2].rack = "";
+    settle(&fleet);
+    assert_string_equal(seeds_text(&fleet), "sss");
+    done(&fleet);
+    place(&fleet, "1111");
+    fleet.node[0].rack = "";
+    settle(&fleet);
+    assert_string_equal(seeds_text(&fleet), ".sss");
     done(&fleet);
 }
 
@@ -296,6 +360,8 @@ int main(void)
         cmocka_unit_test(a_seed_stays_one_for_a_while),
         cmocka_unit_test(who_cannot_be_replaced_stays),
         cmocka_unit_test(a_rack_gets_its_share_back),
+        cmocka_unit_test(an_open_place_is_filled_at_once),
+        cmocka_unit_test(who_has_no_rack_stays_what_it_is),
         cmocka_unit_test(the_last_ready_seed_stays),
         cmocka_unit_test(a_data_center_has_as_many_as_it_can),
         cmocka_unit_test(without_lists_what_is_seen_now_decides),

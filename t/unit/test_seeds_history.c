@@ -212,7 +212,8 @@ static void check_never_empty(struct host *host)
 /* Nobody but the first one writes, unless those before it cannot. */
 static void check_turn(const struct world *world, size_t h)
 {
-    if (world->now_ms - world->upset_ms < SEEDS_PATIENCE_MS + SEEDS_SETTLE_MS)
+    if (world->now_ms - world->upset_ms <
+        SEEDS_PATIENCE_MS + SEEDS_SETTLE_MS + (int64_t)h * SEEDS_TURN_MS)
         return;
     for (size_t i = 0; i < h; i++) {
         const struct node *node = world->host[h].cluster->sorted[i];
