@@ -5,6 +5,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "log.h"
+#include "model/seeds.h"
 #include "publish/words.h"
 
 /* Of decisions made at once so many are logged one by one. */
@@ -46,9 +47,24 @@ static void log_observer(const struct node *node, const char *word)
         log_info("%s: its opinion does not count: %s", node->text, word);
 }
 
+/* That nobody chooses the seeds, once; and that somebody does again. */
+static void log_choice(struct journal *journal, const struct cluster *cluster)
+{
+    size_t voters, members;
+    bool unchosen = seeds_unchosen(cluster, &voters, &members);
+
+    if (unchosen != journal->unchosen)
+        log_notice("%s: %zu of %zu nodes of the region vote",
+                   unchosen ? "nobody chooses the seeds" : "the seeds are chosen again", voters,
+                   members);
+    journal->unchosen = unchosen;
+}
+
 void journal_observers(struct journal *journal, const struct cluster *cluster)
 {
     static const char gone[] = "gone";
+
+    log_choice(journal, cluster);
 
     if (cluster->n_nodes > journal->n_said) {
         const char **said = reallocarray(journal->said, cluster->n_nodes, sizeof(*said));

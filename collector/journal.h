@@ -12,12 +12,14 @@
 struct journal {
     const char **said; /* [index of a node] = observer_word() as last logged; n_said long */
     size_t n_said;
+    bool unchosen;      /* nobody chooses the seeds */
     struct text status; /* the last STATUS= line, NUL-terminated; data NULL = none yet */
 };
 
 void journal_decisions(const struct decision *decisions, size_t n);
 
-/* Whose opinion counts no more, or again. */
+/* Whose opinion counts no more, or again; and when too few vote for somebody to choose the seeds.
+ */
 void journal_observers(struct journal *journal, const struct cluster *cluster);
 
 /* STATUS= when it changed. publish_error: negative errno of the last publish, or 0. */

@@ -119,6 +119,15 @@ $fleet->post("nodes/$ip[0]/decommission");
 agree('without the first', grep { $_ != 0 } @stay);
 like(versions(4)->{'seeds/dc1'}, qr/ \Q@{[ $fleet->node($ip[2])->{host_id} ]}\E automatic$/, 'chosen by the next one');
 
+# Too few hosts for anybody to choose.
+$collector{4}->stop;
+is($?, 0, 'ended well') or diag($collector{4}->log);
+my $told = qr/nobody chooses the seeds: 1 of 3 nodes of the region vote$/m;
+ok(eval { wait_for(sub { $collector{2}->log =~ $told }, 'the journal', 60) }, 'the journal says that nobody chooses');
+is(get(2, '/localseeds')->{body}, json([ @ip[ grep { $_ != 0 } @stay ] ]), 'the list stays');
+$collector{4} = collector_of(4);
+ok(eval { wait_for(sub { $collector{2}->log =~ /the seeds are chosen again: 2 of 3/ }, 'the journal', 20) }, 'and that somebody does again');
+
 for my $i (@host) {
     $collector{$i}->stop;
     is($?, 0, 'ended well') or diag($collector{$i}->log);

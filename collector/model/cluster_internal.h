@@ -14,7 +14,13 @@ struct cluster_private {
     struct decision *decisions;
     size_t n_eligible;       /* as of the last evaluation */
     int64_t detail_ms;       /* began_ms of the last view with gossip states that were believed */
-    int64_t author_since_ms; /* this host has been the author of seeds since; 0 = it is not */
+    int64_t author_since_ms; /* since when so many come before this host in the choice of seeds,
+                                and it waits for them; 0 = it may not choose */
+    size_t authors_before;
+    /* The region, as of the last choice of seeds. */
+    size_t region_members, region_voters;
+    int64_t minority_since_ms; /* 0 = more than half of them vote */
+    bool unchosen;             /* that has lasted */
 };
 
 /* Never NULL. The memory is zeroed. */

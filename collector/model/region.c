@@ -94,11 +94,20 @@ static bool one_ready(const struct cluster *cluster, char *name, unsigned size)
     return all_ready(cluster, one, size > 0 ? size : 1);
 }
 
+/* A member that may be of any data center. */
+static bool any_unplaced(const struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->n_sorted; i++)
+        if (counts(cluster->sorted[i]) && cluster->sorted[i]->gossip.datacenter[0] == '\0')
+            return true;
+    return false;
+}
+
 bool region_ready(const struct cluster *cluster, const struct region_settings *region)
 {
     bool all = names_all(region->datacenters);
 
-    if (all && !all_ready(cluster, NULL, 1))
+    if (all ? !all_ready(cluster, NULL, 1) : any_unplaced(cluster))
         return false;
     for (size_t i = 0; i < region->n_wanted; i++) {
         const struct dc_wanted *wanted = &region->wanted[i];

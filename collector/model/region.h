@@ -41,6 +41,8 @@ bool region_has(char *const *datacenters, const struct node *node);
 /*
  * Every member of the region is ready, and nobody is missing: each data center it names has as many
  * members as are wanted, at least one. A region of all data centers has those that are wanted, too.
+ * A member whose data center is not known may be the region's: one that names its data centers is
+ * not ready then.
  */
 bool region_ready(const struct cluster *cluster, const struct region_settings *region);
 

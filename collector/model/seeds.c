@@ -13,6 +13,7 @@ enum claim {
     CLAIM_LIVE = 0,  /* a seed that is ready */
     CLAIM_KEPT,      /* a seed that is not, but not for long */
     CLAIM_CANDIDATE, /* may become one */
+    CLAIM_FRESH,     /* may, too, but not in place of one that is good */
     CLAIM_LATE,      /* a seed that is to be replaced when there is somebody */
     CLAIM_NONE,
 };
@@ -61,15 +62,16 @@ static enum claim claim_of(const struct node *node, const struct seed_list *list
                            int64_t patience_ms, int64_t now_ms)
 {
     bool ready = node->verdict.readiness == READY;
+    bool lasts = now_ms - node->changed_at_ms >= patience_ms;
 
-    if (list ? addresses_have(&list->seeds, &node->address) : node->seed) {
+    if (list && addresses_have(&list->seeds, &node->address)) {
         if (ready)
             return CLAIM_LIVE;
-        return node->verdict.readiness == NOT_READY && now_ms - node->changed_at_ms >= patience_ms
-                   ? CLAIM_LATE
-                   : CLAIM_KEPT;
+        return node->verdict.readiness == NOT_READY && lasts ? CLAIM_LATE : CLAIM_KEPT;
     }
-    return ready && strcmp(node->gossip.status, "NORMAL") == 0 ? CLAIM_CANDIDATE : CLAIM_NONE;
+    if (!ready || strcmp(node->gossip.status, "NORMAL") != 0)
+        return CLAIM_NONE;
+    return lasts || !list ? CLAIM_CANDIDATE : CLAIM_FRESH;
 }
 
 static struct places gather(const struct cluster *cluster, const struct seed_lists *lists,
@@ -123,16 +125,19 @@ size_t seeds_wanted(size_t n, size_t n_racks)
 
 /*
  * One for each rack, then a second one, and so on, as far as a rack has nodes. What does not
- * suffice for all of them goes where the seeds are already. Returns for how many there is nobody.
+ * suffice for all of them goes where the seeds are already. `open` of them are not for seeds that
+ * are good; returns for how many there is nobody.
  */
-static size_t deal(struct rack *racks, size_t n_racks, size_t wanted)
+static size_t deal(struct rack *racks, size_t n_racks, size_t wanted, size_t open)
 {
     for (size_t each = 1, before = wanted + 1; wanted < before; each++) {
         before = wanted;
         for (int claim = CLAIM_LIVE; claim < CLAIM_LATE; claim++) {
             for (size_t i = 0; i < n_racks && wanted > 0; i++) {
-                if (racks[i].wanted >= each || racks[i].claims[claim] < each)
+                if (racks[i].wanted >= each || racks[i].claims[claim] < each ||
+                    (claim == CLAIM_FRESH && open == 0))
                     continue;
+                open -= claim == CLAIM_FRESH;
                 racks[i].wanted++;
                 wanted--;
             }
@@ -152,18 +157,27 @@ static size_t choose_claim(struct place *places, size_t n, enum claim claim, siz
     return chosen;
 }
 
+/* Those whose rack is not known come first: seeds stay, and others fill what would be missing. */
 static void choose_in_datacenter(struct place *places, size_t n, struct rack *racks)
 {
-    size_t n_racks = split_racks(places, n, racks);
-    size_t missing = deal(racks, n_racks, seeds_wanted(n, n_racks));
+    size_t n_rackless = 0, n_racks, good = 0, wanted;
 
-    for (size_t i = 0; i < n_racks; i++) {
-        size_t wanted = racks[i].wanted;
-
+    while (n_rackless < n && places[n_rackless].node->gossip.rack[0] == '\0')
+        n_rackless++;
+    n_racks = split_racks(places + n_rackless, n - n_rackless, racks);
+    for (size_t i = 0; i < n_racks; i++)
+        good += racks[i].claims[CLAIM_KEPT];
+    wanted = seeds_wanted(n, n_racks);
+    for (int claim = CLAIM_LIVE; claim <= CLAIM_KEPT; claim++)
+        wanted -= choose_claim(places, n_rackless, (enum claim)claim, wanted);
+    wanted = deal(racks, n_racks, wanted, wanted > good ? wanted - good : 0);
+    for (size_t i = 0; i < n_racks; i++)
         for (int claim = CLAIM_LIVE; claim < CLAIM_LATE; claim++)
-            wanted -= choose_claim(racks[i].places, racks[i].n, (enum claim)claim, wanted);
-    }
-    choose_claim(places, n, CLAIM_LATE, missing);
+            racks[i].wanted -=
+                choose_claim(racks[i].places, racks[i].n, (enum claim)claim, racks[i].wanted);
+    for (int claim = CLAIM_CANDIDATE; claim < CLAIM_LATE; claim++)
+        wanted -= choose_claim(places, n_rackless, (enum claim)claim, wanted);
+    choose_claim(places, n, CLAIM_LATE, wanted);
 }
 
 /* The end of the run of places of one data center. */
@@ -291,10 +305,11 @@ void seeds_apply(struct cluster *cluster, const struct values *values,
     seed_lists_free(&lists);
 }
 
-/* How many of the region there are, and who is the first that may be the author. */
+/* How many of the region there are; and whether this host may choose, and how many come before. */
 struct electorate {
     size_t members, voters;
-    const struct node *first;
+    bool eligible;
+    size_t before;
 };
 
 static struct electorate count(const struct cluster *cluster, const struct seeds_settings *settings)
@@ -309,8 +324,10 @@ static struct electorate count(const struct cluster *cluster, const struct seeds
             continue;
         counted.members++;
         counted.voters += node->voter;
-        if (!counted.first && node->voter && node->verdict.readiness == READY)
-            counted.first = node;
+        if (counted.eligible || !node->voter || node->verdict.readiness != READY)
+            continue;
+        counted.eligible = node == cluster->local || settings->alone;
+        counted.before += !counted.eligible;
     }
     return counted;
 }
@@ -332,22 +349,47 @@ static size_t strangers(const struct cluster *cluster, const struct seed_lists *
     return n;
 }
 
-static bool is_author(struct cluster *cluster, const struct seed_lists *lists,
-                      const struct seeds_settings *settings, int64_t now_ms)
+static bool has_majority(const struct electorate *counted)
 {
-    const struct electorate counted = count(cluster, settings);
-    int64_t *since_ms = &cluster->private->author_since_ms, patience_ms = SEEDS_SETTLE_MS;
+    return counted->voters * 2 > counted->members;
+}
 
-    if (!counted.first || (counted.first != cluster->local && !settings->alone) ||
-        counted.voters * 2 <= counted.members) {
-        *since_ms = 0;
-        return false;
-    }
-    if (*since_ms == 0)
-        *since_ms = now_ms;
-    if (counted.voters * 2 <= counted.members + strangers(cluster, lists, settings))
-        patience_ms = settings->patience_ms;
-    return now_ms - *since_ms >= patience_ms;
+static void note_minority(struct cluster_private *noted, const struct electorate *counted,
+                          int64_t now_ms)
+{
+    if (has_majority(counted) || counted->members == 0)
+        noted->minority_since_ms = 0;
+    else if (noted->minority_since_ms == 0)
+        noted->minority_since_ms = now_ms;
+    noted->region_members = counted->members;
+    noted->region_voters = counted->voters;
+    noted->unchosen =
+        noted->minority_since_ms && now_ms - noted->minority_since_ms >= SEEDS_MINORITY_MS;
+}
+
+bool seeds_unchosen(const struct cluster *cluster, size_t *ret_voters, size_t *ret_members)
+{
+    *ret_voters = cluster->private->region_voters;
+    *ret_members = cluster->private->region_members;
+    return cluster->private->unchosen;
+}
+
+/* Who is the first has heard the others; those after it let it do what is to be done. */
+static bool is_author(struct cluster *cluster, const struct electorate *counted,
+                      const struct seed_lists *lists, const struct seeds_settings *settings,
+                      bool due, int64_t now_ms)
+{
+    struct cluster_private *turn = cluster->private;
+    int64_t wait_ms = SEEDS_SETTLE_MS;
+
+    if (turn->author_since_ms == 0 || turn->authors_before != counted->before ||
+        (counted->before > 0 && !due))
+        turn->author_since_ms = now_ms;
+    turn->authors_before = counted->before;
+    if (counted->voters * 2 <= counted->members + strangers(cluster, lists, settings))
+        wait_ms = settings->patience_ms;
+    wait_ms += (int64_t)counted->before * SEEDS_TURN_MS;
+    return now_ms - turn->author_since_ms >= wait_ms;
 }
 
 static void add_change(struct seeds_change *changes, size_t *n, const char *datacenter, char *text)
@@ -396,33 +438,48 @@ static bool is_inhabited(const struct cluster *cluster, const struct seed_lists 
     return false;
 }
 
-void seeds_changes(struct cluster *cluster, const struct values *values,
-                   const struct seeds_settings *settings, int64_t now_ms, struct seeds_change **ret,
-                   size_t *ret_n)
+/* What the rule asks for now. */
+static void find_changes(const struct cluster *cluster, const struct seed_lists *lists,
+                         const struct seeds_settings *settings, int64_t now_ms,
+                         struct seeds_change **ret, size_t *ret_n)
 {
-    struct seed_lists lists;
-    struct places places;
+    struct places places = choose(cluster, lists, settings, now_ms);
 
-    *ret = NULL;
-    *ret_n = 0;
-    seed_lists_load(values, &lists);
-    if (!is_author(cluster, &lists, settings, now_ms)) {
-        seed_lists_free(&lists);
-        return;
-    }
-    places = choose(cluster, &lists, settings, now_ms);
-    *ret = model_alloc(places.n + lists.n, sizeof(**ret));
+    *ret = model_alloc(places.n + lists->n, sizeof(**ret));
     for (size_t from = 0, to; from < places.n; from = to) {
         const struct place *run = places.items + from;
 
         to = run_end(&places, from);
-        change_list(run, to - from, seed_lists_find(&lists, run->datacenter), *ret, ret_n);
+        change_list(run, to - from, seed_lists_find(lists, run->datacenter), *ret, ret_n);
     }
-    for (size_t i = 0; i < lists.n; i++)
-        if (region_names(settings->datacenters, lists.items[i].datacenter) &&
-            !is_inhabited(cluster, &lists, lists.items[i].datacenter))
-            add_change(*ret, ret_n, lists.items[i].datacenter, NULL);
+    for (size_t i = 0; i < lists->n; i++)
+        if (region_names(settings->datacenters, lists->items[i].datacenter) &&
+            !is_inhabited(cluster, lists, lists->items[i].datacenter))
+            add_change(*ret, ret_n, lists->items[i].datacenter, NULL);
     free(places.items);
+}
+
+void seeds_changes(struct cluster *cluster, const struct values *values,
+                   const struct seeds_settings *settings, int64_t now_ms, struct seeds_change **ret,
+                   size_t *ret_n)
+{
+    const struct electorate counted = count(cluster, settings);
+    struct seed_lists lists;
+
+    *ret = NULL;
+    *ret_n = 0;
+    note_minority(cluster->private, &counted, now_ms);
+    if (!counted.eligible || !has_majority(&counted)) {
+        cluster->private->author_since_ms = 0;
+        return;
+    }
+    seed_lists_load(values, &lists);
+    find_changes(cluster, &lists, settings, now_ms, ret, ret_n);
+    if (!is_author(cluster, &counted, &lists, settings, *ret_n > 0, now_ms)) {
+        seeds_changes_free(*ret, *ret_n);
+        *ret = NULL;
+        *ret_n = 0;
+    }
     seed_lists_free(&lists);
 }
 

@@ -3,14 +3,16 @@
  *
  * Per data center of n members: all when n <= 3, else max(3, racks) but never all of them; spread
  * evenly over its racks, the remainder to the first ones; what a rack has no nodes for, the others
- * get. Only a ready node with STATUS NORMAL becomes a seed.
+ * get. Only a ready node with STATUS NORMAL becomes a seed. A node whose rack is not known makes no
+ * rack: it stays a seed, or becomes one where nobody else can.
  *
  * The list is written into nodes' configurations, so it must not follow every hiccup, and a
  * restart of a node is one: a seed stays one until
  * - it has left or was removed, or is no member any more (it joins again): at once;
  * - it has not been ready for `patience`, whatever the reason (down, drained, leaving), and
  *   there is a ready node to take its place: of its rack, else of its data center;
- * - its rack has more than its share, and a rack that had nobody for its share has a ready one now;
+ * - its rack has more than its share, and a rack that had nobody for its share has one that has
+ *   been ready for `patience`;
  * - fewer are wanted, as the data center shrank: those that are not ready go first.
  * So the last seed that is ready stays while it is a member. A data center keeps its last list
  * while it has nobody to choose, and loses it with its last node.
@@ -19,8 +21,12 @@
  * host writes it, its author: the one whose own node is the first by address of those of the region
  * that are ready and vote, when more than half of the region's members vote. So the smaller side
  * of a split, and both of an even one, keep the lists. Who has become the author waits for
- * SEEDS_SETTLE_MS, to hear first what the one before it has written. Until there is a first list
- * every host shows what the rule gives there.
+ * SEEDS_SETTLE_MS, to hear first what the one before it has written. One that cannot write holds
+ * nobody up: what has been to be written for SEEDS_TURN_MS longer than that the second of them
+ * writes, after as long again the third one, and so on. Until there is a first list
+ * every host shows what the rule makes of those that are ready now, without memory, so that hosts
+ * that see the same show the same also where nobody is the author. Who shows something shows it
+ * still when nobody is ready.
  */
 #ifndef SEEDS_H
 #define SEEDS_H
@@ -29,7 +35,9 @@
 #include "regions.h"
 #include "seed_lists.h"
 
-#define SEEDS_SETTLE_MS 5000
+#define SEEDS_SETTLE_MS   5000
+#define SEEDS_TURN_MS     20000
+#define SEEDS_MINORITY_MS 30000
 
 /* Borrowed. */
 struct seeds_settings {
@@ -55,13 +63,17 @@ struct seeds_change {
 
 /*
  * What this host is to write now: nothing when it is not the author, or everything is as it should
- * be. Call it after seeds_apply(), after every evaluation: it tells since when this host is the
- * author. *ret is freed by seeds_changes_free().
+ * be. Call it after seeds_apply(), after every evaluation: it notes since when it is this host's
+ * turn. *ret is freed by seeds_changes_free().
  */
 void seeds_changes(struct cluster *cluster, const struct values *values,
                    const struct seeds_settings *settings, int64_t now_ms, struct seeds_change **ret,
                    size_t *ret_n);
 void seeds_changes_free(struct seeds_change *changes, size_t n);
+
+/* As of the last seeds_changes(): nobody may choose, as for SEEDS_MINORITY_MS no more than half of
+ * the region's members have voted; how many of them do. */
+bool seeds_unchosen(const struct cluster *cluster, size_t *ret_voters, size_t *ret_members);
 
 /*
  * The seeds of this host's region, data center by data center by name, in the order of each one's

@@ -58,14 +58,14 @@ static inline struct tally tally_of(const struct cluster *cluster, const char *d
         tally.late += is_seed && is_late(node, now_ms);
         tally.listed[rack] += is_seed && !is_late(node, now_ms);
         if (!is_seed && ready && strcmp(node->gossip.status, "NORMAL") == 0) {
-            tally.spare[rack]++;
+            tally.spare[rack] += now_ms - node->changed_at_ms >= SEEDS_PATIENCE_MS;
             tally.candidates++;
         }
     }
     return tally;
 }
 
-/* A rack has two more than another one that has somebody to give. */
+/* A rack has two more than another one that has had somebody to give for long. */
 static inline bool is_uneven(const struct tally *tally)
 {
     for (size_t a = 0; a < 10; a++)

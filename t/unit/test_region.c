@@ -108,6 +108,27 @@ static void ready_when_every_member_of_it_is(void **state)
     fleet_done(&fleet);
 }
 
+static void a_member_of_no_known_data_center_may_be_of_any(void **state)
+{
+    char *const first[] = {one, NULL};
+    struct fleet fleet;
+
+    (void)state;
+    setup(&fleet);
+    fleet.node[2].datacenter = "";
+    fleet_crash(&fleet, 2);
+    fleet_rounds(&fleet, 8000);
+    assert_true(fleet_node(&fleet, 2)->member);
+    assert_false(ready(&fleet, NULL));
+    assert_false(ready(&fleet, first));
+    /* It is found to be of the other one. */
+    fleet.node[2].datacenter = "dc2";
+    fleet.node[2].generation++;
+    fleet_round(&fleet);
+    assert_true(ready(&fleet, first));
+    fleet_done(&fleet);
+}
+
 static bool ready_as_wanted(const struct fleet *fleet, char *const *datacenters, char *name,
                             unsigned size)
 {
@@ -158,6 +179,7 @@ int main(void)
         cmocka_unit_test(no_data_centers_of_an_empty_cluster),
         cmocka_unit_test(members_whose_data_center_is_unknown_are_in_none),
         cmocka_unit_test(ready_when_every_member_of_it_is),
+        cmocka_unit_test(a_member_of_no_known_data_center_may_be_of_any),
         cmocka_unit_test(nobody_may_be_missing),
         cmocka_unit_test(a_node_is_in_the_region_by_its_data_center),
     };

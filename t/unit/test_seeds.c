@@ -1,16 +1,30 @@
 /* Which nodes are seeds: how many, where, and that they stay. */
 #include "seeds_util.h"
 
+/* One host polls all nodes, and writes. */
+static const struct seeds_settings alone = {.patience_ms = SEEDS_PATIENCE_MS, .alone = true};
+static struct values values;
+
 static void choose(struct fleet *fleet)
 {
-    fleet_round(fleet);
-    seeds_apply(fleet->cluster, NULL, &everywhere, fleet->now_ms);
+    write_lists(fleet, &values, &alone);
 }
 
 static void wait_for(struct fleet *fleet, int64_t ms)
 {
-    for (int64_t end = fleet->now_ms + ms; fleet->now_ms < end;)
-        choose(fleet);
+    write_for(fleet, &values, &alone, ms);
+}
+
+/* The first lists are written. */
+static void settle(struct fleet *fleet)
+{
+    wait_for(fleet, SEEDS_SETTLE_MS + FLEET_ROUND);
+}
+
+static void done(struct fleet *fleet)
+{
+    values_free(&values);
+    fleet_done(fleet);
 }
 
 static void so_many_and_spread_over_the_racks(void **state)
@@ -42,7 +56,7 @@ static void so_many_and_spread_over_the_racks(void **state)
         choose(&fleet);
         if (strcmp(seeds_text(&fleet), cases[i].seeds) != 0)
             fail_msg("%s: %s instead of %s", cases[i].racks, seeds_text(&fleet), cases[i].seeds);
-        fleet_done(&fleet);
+        done(&fleet);
     }
 }
 
@@ -57,7 +71,7 @@ static void only_ready_and_normal_nodes_become_seeds(void **state)
     choose(&fleet);
     assert_verdicts(&fleet, ".rrrrr");
     assert_string_equal(seeds_text(&fleet), "..sss.");
-    fleet_done(&fleet);
+    done(&fleet);
 }
 
 static void a_seed_stays_one_for_a_while(void **state)
@@ -67,7 +81,7 @@ static void a_seed_stays_one_for_a_while(void **state)
     (void)state;
     place(&fleet, "112233");
     fleet.node[0].native = TRILEAN_FALSE;
-    choose(&fleet);
+    settle(&fleet);
     assert_string_equal(seeds_text(&fleet), ".ss.s.");
     /* Neither a better one nor a bad minute changes the list. */
     fleet.node[0].native = TRILEAN_TRUE;
@@ -87,7 +101,7 @@ static void a_seed_stays_one_for_a_while(void **state)
     fleet.node[0].status_version++;
     choose(&fleet);
     assert_string_equal(seeds_text(&fleet), "..sss.");
-    fleet_done(&fleet);
+    done(&fleet);
 }
 
 static void revive(struct fleet *fleet, size_t i)
@@ -103,7 +117,7 @@ static void who_cannot_be_replaced_stays(void **state)
 
     (void)state;
     place(&fleet, "1122");
-    choose(&fleet);
+    settle(&fleet);
     assert_string_equal(seeds_text(&fleet), "sss.");
     fleet_crash(&fleet, 1);
     fleet_crash(&fleet, 3);
@@ -111,10 +125,10 @@ static void who_cannot_be_replaced_stays(void **state)
     assert_string_equal(seeds_text(&fleet), "sss.");
     /* Nobody of its rack, but somebody of its data center. */
     revive(&fleet, 3);
-    wait_for(&fleet, 2000);
+    wait_for(&fleet, 12000); /* it votes again, and the author has settled */
     assert_verdicts(&fleet, "r.rr");
     assert_string_equal(seeds_text(&fleet), "s.ss");
-    fleet_done(&fleet);
+    done(&fleet);
 }
 
 static void a_rack_gets_its_share_back(void **state)
@@ -123,15 +137,79 @@ static void a_rack_gets_its_share_back(void **state)
 
     (void)state;
     place(&fleet, "123333");
-    choose(&fleet);
+    settle(&fleet);
     assert_string_equal(seeds_text(&fleet), "sss...");
     fleet_crash(&fleet, 1);
     wait_for(&fleet, SEEDS_PATIENCE_MS + FLEET_ROUND);
     assert_string_equal(seeds_text(&fleet), "s.ss..");
+    /* To whoever has been there for long, as each change of the list is one too many. */
+    for (int i = 0; i < 3; i++) {
+        revive(&fleet, 1);
+        wait_for(&fleet, SEEDS_PATIENCE_MS / 2);
+        assert_verdicts(&fleet, "rrrrrr");
+        assert_string_equal(seeds_text(&fleet), "s.ss..");
+        fleet_crash(&fleet, 1);
+        wait_for(&fleet, 2 * SEEDS_PATIENCE_MS);
+        assert_string_equal(seeds_text(&fleet), "s.ss..");
+    }
     revive(&fleet, 1);
+    wait_for(&fleet, SEEDS_PATIENCE_MS);
+    assert_string_equal(seeds_text(&fleet), "s.ss..");
     wait_for(&fleet, 10000);
     assert_string_equal(seeds_text(&fleet), "sss...");
-    fleet_done(&fleet);
+    done(&fleet);
+}
+
+/* Where nobody good has to go for it, who has just come becomes a seed. */
+static void an_open_place_is_filled_at_once(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "112233");
+    settle(&fleet);
+    wait_for(&fleet, SEEDS_PATIENCE_MS);
+    assert_string_equal(seeds_text(&fleet), "s.s.s.");
+    fleet_crash(&fleet, 5);
+    choose(&fleet);
+    revive(&fleet, 5);
+    wait_for(&fleet, 2000);
+    assert_verdicts(&fleet, "rrrrrr");
+    fleet.node[4].status = "LEFT";
+    fleet.node[4].status_version++;
+    choose(&fleet);
+    assert_string_equal(seeds_text(&fleet), "s.s..s");
+    done(&fleet);
+}
+
+static void who_has_no_rack_stays_what_it_is(void **state)
+{
+    struct fleet fleet;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        place(&fleet, "112233");
+        settle(&fleet);
+        wait_for(&fleet, SEEDS_PATIENCE_MS);
+        /* Gossip that is begun anew has no racks at first. */
+        strcpy(fleet_node(&fleet, 4 + i)->gossip.rack, "");
+        fleet.node[4 + i].rack = "";
+        wait_for(&fleet, 2000);
+        assert_string_equal(fleet_node(&fleet, 4 + i)->gossip.rack, "");
+        assert_string_equal(seeds_text(&fleet), "s.s.s.");
+        done(&fleet);
+    }
+    /* Nobody else is there. */
+    place(&fleet, "111");
+    fleet.node[2].rack = "";
+    settle(&fleet);
+    assert_string_equal(seeds_text(&fleet), "sss");
+    done(&fleet);
+    place(&fleet, "1111");
+    fleet.node[0].rack = "";
+    settle(&fleet);
+    assert_string_equal(seeds_text(&fleet), ".sss");
+    done(&fleet);
 }
 
 static void the_last_ready_seed_stays(void **state)
@@ -140,10 +218,10 @@ static void the_last_ready_seed_stays(void **state)
 
     (void)state;
     place(&fleet, "1234");
-    choose(&fleet);
+    settle(&fleet);
     assert_string_equal(seeds_text(&fleet), "sss.");
     fleet_crash(&fleet, 0);
-    fleet_crash(&fleet, 1);
+    fleet_node(&fleet, 1)->drain.on = true;
     wait_for(&fleet, SEEDS_PATIENCE_MS + 2000);
     assert_verdicts(&fleet, "..rr");
     assert_string_equal(seeds_text(&fleet), "s.ss");
@@ -152,7 +230,7 @@ static void the_last_ready_seed_stays(void **state)
     fleet.node[3].status_version++;
     choose(&fleet);
     assert_true(fleet_node(&fleet, 2)->seed);
-    fleet_done(&fleet);
+    done(&fleet);
 }
 
 static void a_data_center_has_as_many_as_it_can(void **state)
@@ -163,7 +241,7 @@ static void a_data_center_has_as_many_as_it_can(void **state)
     place(&fleet, "1234");
     for (size_t i = 0; i < 3; i++)
         fleet.node[i].status = "";
-    choose(&fleet);
+    settle(&fleet);
     /* Three are wanted, one in each of the first racks; only the fourth can be one. */
     assert_string_equal(seeds_text(&fleet), "...s");
     choose(&fleet);
@@ -171,7 +249,61 @@ static void a_data_center_has_as_many_as_it_can(void **state)
     fleet.node[1].status = "NORMAL";
     choose(&fleet);
     assert_string_equal(seeds_text(&fleet), ".s.s");
-    fleet_done(&fleet);
+    done(&fleet);
+}
+
+/* Hosts to which the nodes became ready in another order, and that nobody writes for. */
+static void without_lists_what_is_seen_now_decides(void **state)
+{
+    (void)state;
+    for (size_t first = 0; first < 3; first++) {
+        struct fleet fleet;
+
+        place(&fleet, "11111");
+        for (size_t i = 0; i < 5; i++)
+            fleet.node[i].native = i >= first && i < first + 3 ? TRILEAN_TRUE : TRILEAN_FALSE;
+        fleet_round(&fleet);
+        seeds_apply(fleet.cluster, NULL, &everywhere, fleet.now_ms);
+        assert_string_equal(seeds_text(&fleet), first == 0   ? "sss.."
+                                                : first == 1 ? ".sss."
+                                                             : "..sss");
+        for (size_t i = 0; i < 5; i++)
+            fleet.node[i].native = TRILEAN_TRUE;
+        fleet_round(&fleet);
+        seeds_apply(fleet.cluster, NULL, &everywhere, fleet.now_ms);
+        assert_string_equal(seeds_text(&fleet), "sss..");
+        /* Who shows seeds shows them still when there is nobody to choose. */
+        for (size_t i = 0; i < 5; i++)
+            fleet.node[i].native = TRILEAN_FALSE;
+        fleet_round(&fleet);
+        seeds_apply(fleet.cluster, NULL, &everywhere, fleet.now_ms);
+        assert_string_equal(seeds_text(&fleet), "sss..");
+        done(&fleet);
+    }
+}
+
+static void that_nobody_chooses_is_told(void **state)
+{
+    size_t voters, members;
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "11111");
+    settle(&fleet);
+    wait_for(&fleet, SEEDS_MINORITY_MS);
+    assert_false(seeds_unchosen(fleet.cluster, &voters, &members));
+    for (size_t i = 2; i < 5; i++)
+        fleet.node[i].result = POLL_REFUSED;
+    wait_for(&fleet, SEEDS_MINORITY_MS);
+    assert_false(seeds_unchosen(fleet.cluster, &voters, &members));
+    wait_for(&fleet, 5000);
+    assert_true(seeds_unchosen(fleet.cluster, &voters, &members));
+    assert_int_equal(voters, 2);
+    assert_int_equal(members, 5);
+    fleet.node[2].result = POLL_OK;
+    wait_for(&fleet, 10000);
+    assert_false(seeds_unchosen(fleet.cluster, &voters, &members));
+    done(&fleet);
 }
 
 static void nobody_is_a_seed_before_somebody_is_ready(void **state)
@@ -184,7 +316,7 @@ static void nobody_is_a_seed_before_somebody_is_ready(void **state)
         fleet.node[i].native = TRILEAN_FALSE;
     choose(&fleet);
     assert_string_equal(seeds_text(&fleet), "...");
-    fleet_done(&fleet);
+    done(&fleet);
 }
 
 static void the_last_list_stays_when_there_is_nobody_to_choose(void **state)
@@ -193,7 +325,7 @@ static void the_last_list_stays_when_there_is_nobody_to_choose(void **state)
 
     (void)state;
     place(&fleet, "111");
-    choose(&fleet);
+    settle(&fleet);
     for (size_t i = 0; i < 3; i++) {
         fleet.node[i].status = "LEFT";
         fleet.node[i].status_version++;
@@ -201,7 +333,7 @@ static void the_last_list_stays_when_there_is_nobody_to_choose(void **state)
     choose(&fleet);
     assert_int_equal(fleet.cluster->n_members, 0);
     assert_string_equal(seeds_text(&fleet), "sss");
-    fleet_done(&fleet);
+    done(&fleet);
 }
 
 static void what_changed_is_marked_and_nothing_else(void **state)
@@ -217,7 +349,7 @@ static void what_changed_is_marked_and_nothing_else(void **state)
     cluster_clean(fleet.cluster);
     seeds_apply(fleet.cluster, NULL, &everywhere, fleet.now_ms);
     assert_false(fleet.cluster->dirty);
-    fleet_done(&fleet);
+    done(&fleet);
 }
 
 int main(void)
@@ -228,8 +360,12 @@ int main(void)
         cmocka_unit_test(a_seed_stays_one_for_a_while),
         cmocka_unit_test(who_cannot_be_replaced_stays),
         cmocka_unit_test(a_rack_gets_its_share_back),
+        cmocka_unit_test(an_open_place_is_filled_at_once),
+        cmocka_unit_test(who_has_no_rack_stays_what_it_is),
         cmocka_unit_test(the_last_ready_seed_stays),
         cmocka_unit_test(a_data_center_has_as_many_as_it_can),
+        cmocka_unit_test(without_lists_what_is_seen_now_decides),
+        cmocka_unit_test(that_nobody_chooses_is_told),
         cmocka_unit_test(nobody_is_a_seed_before_somebody_is_ready),
         cmocka_unit_test(the_last_list_stays_when_there_is_nobody_to_choose),
         cmocka_unit_test(what_changed_is_marked_and_nothing_else),

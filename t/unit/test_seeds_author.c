@@ -1,39 +1,6 @@
 /* Who writes the lists of seeds, and what is shown of them. */
 #include "seeds_util.h"
 
-#define WALL 1700000000000
-
-/* A round of a host; what it is to write is in force at once. Returns how many lists that were. */
-static size_t write_lists(struct fleet *fleet, struct values *values,
-                          const struct seeds_settings *settings)
-{
-    struct seeds_change *changes;
-    size_t n;
-
-    fleet_round(fleet);
-    seeds_apply(fleet->cluster, values, settings, fleet->now_ms);
-    seeds_changes(fleet->cluster, values, settings, fleet->now_ms, &changes, &n);
-    for (size_t i = 0; i < n; i++) {
-        const struct value_change change = {.key = changes[i].key, .text = changes[i].text};
-
-        assert_int_equal(values_change(values, &change, "host", WALL), 0);
-    }
-    seeds_changes_free(changes, n);
-    if (n > 0)
-        seeds_apply(fleet->cluster, values, settings, fleet->now_ms);
-    return n;
-}
-
-static size_t write_for(struct fleet *fleet, struct values *values,
-                        const struct seeds_settings *settings, int64_t ms)
-{
-    size_t n = 0;
-
-    for (int64_t end = fleet->now_ms + ms; fleet->now_ms < end;)
-        n += write_lists(fleet, values, settings);
-    return n;
-}
-
 static void set(struct values *values, const char *key, const char *text)
 {
     const struct value_change change = {.key = key, .text = text};
@@ -143,6 +110,37 @@ static void without_a_local_node_there_is_an_author(void **state)
     assert_int_equal(write_for(&fleet, &values, &alone, 20000), 1);
     fleet_done(&fleet);
     values_free(&values);
+}
+
+/* As seen where so many others come before: when what is to be written. */
+static void who_is_next_writes_what_nobody_does(void **state)
+{
+    for (size_t before = 0; before < 4; before++) {
+        const int64_t wait_ms = SEEDS_SETTLE_MS + (int64_t)before * SEEDS_TURN_MS;
+        struct values values = {0};
+        struct fleet fleet;
+
+        (void)state;
+        place(&fleet, "11111");
+        fleet_rounds(&fleet, 2000);
+        fleet.no_local = true; /* of the polls, from here on */
+        fleet.cluster->local = fleet_node(&fleet, before);
+        assert_int_equal(write_for(&fleet, &values, &everywhere, wait_ms), 0);
+        assert_int_equal(write_lists(&fleet, &values, &everywhere), 1);
+        /* All is as it is to be for long; then the time begins with what is to be done. */
+        assert_int_equal(write_for(&fleet, &values, &everywhere, SEEDS_PATIENCE_MS), 0);
+        set(&values, "seeds/dc1", "[\"10.0.0.1\",\"10.0.0.2\"]");
+        assert_int_equal(
+            write_for(&fleet, &values, &everywhere, before == 0 ? 0 : wait_ms - FLEET_ROUND), 0);
+        assert_int_equal(write_lists(&fleet, &values, &everywhere), 1);
+        /* Another one does it. */
+        set(&values, "seeds/dc1", "[\"10.0.0.1\",\"10.0.0.2\"]");
+        write_for(&fleet, &values, &everywhere, before == 0 ? 0 : wait_ms - FLEET_ROUND);
+        set(&values, "seeds/dc1", "[\"10.0.0.1\",\"10.0.0.2\",\"10.0.0.3\"]");
+        assert_int_equal(write_for(&fleet, &values, &everywhere, 2 * wait_ms), 0);
+        fleet_done(&fleet);
+        values_free(&values);
+    }
 }
 
 static void who_sees_no_more_than_half_keeps_the_list(void **state)
@@ -303,6 +301,7 @@ int main(void)
         cmocka_unit_test(a_drained_seed_is_replaced_after_a_while),
         cmocka_unit_test(others_take_what_the_values_say),
         cmocka_unit_test(without_a_local_node_there_is_an_author),
+        cmocka_unit_test(who_is_next_writes_what_nobody_does),
         cmocka_unit_test(who_sees_no_more_than_half_keeps_the_list),
         cmocka_unit_test(seeds_nobody_has_heard_of_count_for_a_while),
         cmocka_unit_test(a_list_goes_with_the_last_node_of_its_data_center),

@@ -5,9 +5,8 @@
 #define HISTORIES 3000
 #define NODES_MAX 16
 #define TICK      2000 /* ms */
-#define WALL      1700000000000
 #define MINUTE    (SEEDS_PATIENCE_MS / TICK)
-#define QUIET     (2 * MINUTE + 20) /* ticks after which nothing moves any more */
+#define QUIET     (2 * MINUTE + 80) /* ticks after which nothing moves any more */
 
 enum phase {
     ABSENT = 0,
@@ -21,6 +20,7 @@ enum phase {
 struct host {
     enum phase phase;
     bool up, drained, stopped; /* stopped: its collector */
+    bool full;                 /* its disk: it can write nothing */
     size_t group, dc, rack;
     unsigned version; /* of its phase */
     struct cluster *cluster;
@@ -36,6 +36,7 @@ struct world {
     int64_t now_ms;
     struct host host[NODES_MAX];
     int64_t written_ms; /* the last list */
+    int64_t upset_ms; /* hosts were last cut off, or began anew: they have seen different things */
 };
 
 static size_t pick(struct world *world, size_t n)
@@ -208,6 +209,20 @@ static void check_never_empty(struct host *host)
     addresses_free(&all);
 }
 
+/* Nobody but the first one writes, unless those before it cannot. */
+static void check_turn(const struct world *world, size_t h)
+{
+    if (world->now_ms - world->upset_ms <
+        SEEDS_PATIENCE_MS + SEEDS_SETTLE_MS + (int64_t)h * SEEDS_TURN_MS)
+        return;
+    for (size_t i = 0; i < h; i++) {
+        const struct node *node = world->host[h].cluster->sorted[i];
+
+        check(!node->member || !node->voter || node->verdict.readiness != READY ||
+              world->host[i].full);
+    }
+}
+
 static void judge_host(struct world *world, size_t h)
 {
     struct host *host = &world->host[h];
@@ -224,6 +239,9 @@ static void judge_host(struct world *world, size_t h)
         const struct value_change change = {.key = changes[i].key, .text = changes[i].text};
 
         check_change(host, &changes[i], world->now_ms);
+        check_turn(world, h);
+        if (host->full)
+            continue;
         check(values_change(&host->values, &change, name, WALL) == 0);
         world->written_ms = world->now_ms;
     }
@@ -253,6 +271,7 @@ static void restart(struct world *world, size_t h)
     cluster_free(host->cluster);
     host->cluster = host_cluster(world, h);
     host->stopped = host->had_seeds = false;
+    world->upset_ms = world->now_ms;
 }
 
 static size_t count_normal(const struct world *world)
@@ -291,8 +310,9 @@ static void happen(struct world *world)
 {
     size_t i = pick(world, world->n);
     struct host *host = &world->host[i];
+    size_t what = pick(world, 10);
 
-    switch (pick(world, 9)) {
+    switch (what) {
     case 0:
         if (world->n < NODES_MAX)
             join(world, world->n++, pick(world, 2) ? JOINING : NORMAL);
@@ -316,22 +336,28 @@ static void happen(struct world *world)
             restart(world, i);
         break;
     case 7:
-        for (size_t k = 0; k < world->n; k++)
-            world->host[k].group = pick(world, 2);
-        break;
     case 8:
         for (size_t k = 0; k < world->n; k++)
-            world->host[k].group = 0;
+            world->host[k].group = what == 7 ? pick(world, 2) : 0;
+        world->upset_ms = world->now_ms;
+        break;
+    case 9:
+        host->full = !host->full;
     }
 }
 
+/* All but the disks of some, which need not be whole. */
 static void heal(struct world *world)
 {
+    size_t full = 0;
+
+    world->upset_ms = world->now_ms;
     for (size_t i = 0; i < world->n; i++) {
         struct host *host = &world->host[i];
 
         host->group = 0;
         host->drained = false;
+        host->full = host->full && full++ < 2;
         if (is_there(host) && host->stopped)
             restart(world, i);
         host->up = host->phase != ABSENT && host->phase != LEFT;
@@ -407,6 +433,16 @@ static void lose_some(struct world *world)
         }
 }
 
+/* Somebody can write. */
+static void free_some(struct world *world)
+{
+    for (size_t i = 0; i < world->n; i++)
+        if (world->host[i].phase == NORMAL && world->host[i].up && !world->host[i].full)
+            return;
+    for (size_t i = 0; i < world->n; i++)
+        world->host[i].full = false;
+}
+
 static void history(uint64_t seed)
 {
     struct world world = {.random = begin_case(seed), .now_ms = FLEET_START};
@@ -424,6 +460,7 @@ static void history(uint64_t seed)
     heal(&world);
     if (seed % 2)
         lose_some(&world);
+    free_some(&world);
     run(&world, QUIET);
     check_alike(&world);
     check_lists(&world);

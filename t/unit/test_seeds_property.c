@@ -46,6 +46,27 @@ static void check_first_racks(const struct cluster *cluster)
         check(shares[rack] == 0);
 }
 
+/* Every host is there, whatever its node is. Returns how many lists were written. */
+static size_t write(struct cluster *cluster, struct values *values, int64_t now_ms)
+{
+    const struct seeds_settings alone = {.patience_ms = SEEDS_PATIENCE_MS, .alone = true};
+    struct seeds_change *changes;
+    size_t n;
+
+    for (size_t i = 0; i < cluster->n_sorted; i++)
+        cluster->sorted[i]->voter = true;
+    seeds_apply(cluster, values, &alone, now_ms);
+    seeds_changes(cluster, values, &alone, now_ms, &changes, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct value_change change = {.key = changes[i].key, .text = changes[i].text};
+
+        check(values_change(values, &change, "host", WALL) == 0);
+    }
+    seeds_changes_free(changes, n);
+    seeds_apply(cluster, values, &alone, now_ms);
+    return n;
+}
+
 static void topology(uint64_t seed)
 {
     uint64_t random = begin_case(seed);
@@ -53,6 +74,7 @@ static void topology(uint64_t seed)
     size_t n_dcs = 1 + random_below(&random, 3), n_racks = 1 + random_below(&random, 10);
     struct cluster *cluster = new_cluster(n);
     int64_t now_ms = FLEET_START;
+    struct values values = {0};
 
     for (size_t i = 0; i < n; i++) {
         char datacenter[8];
@@ -61,25 +83,27 @@ static void topology(uint64_t seed)
         place_node(cluster->sorted[i], datacenter, random_below(&random, n_racks));
         judge_node(cluster->sorted[i], READY, now_ms);
     }
-    seeds_apply(cluster, NULL, &everywhere, now_ms);
+    check(write(cluster, &values, now_ms) == 0);
     check_first_racks(cluster);
+    now_ms += SEEDS_SETTLE_MS;
+    cluster_clean(cluster);
+    check(write(cluster, &values, now_ms) > 0);
+    check(!cluster->dirty); /* shown already */
     check_datacenters(cluster, now_ms, &before);
     check(before > 0);
     /* Some go down for good, in one go. */
     for (size_t i = 0; i < n; i++)
         if (random_below(&random, 3) == 0)
             judge_node(cluster->sorted[i], NOT_READY, now_ms);
-    cluster_clean(cluster);
-    seeds_apply(cluster, NULL, &everywhere, now_ms + SEEDS_PATIENCE_MS - 1);
+    check(write(cluster, &values, now_ms + SEEDS_PATIENCE_MS - 1) == 0);
     check(!cluster->dirty);
-    now_ms += SEEDS_PATIENCE_MS;
-    seeds_apply(cluster, NULL, &everywhere, now_ms);
+    now_ms += SEEDS_PATIENCE_MS + SEEDS_SETTLE_MS;
+    write(cluster, &values, now_ms);
     check_datacenters(cluster, now_ms, &after);
     check(after == before);
     /* What was chosen is what is chosen. */
-    cluster_clean(cluster);
-    seeds_apply(cluster, NULL, &everywhere, now_ms);
-    check(!cluster->dirty);
+    check(write(cluster, &values, now_ms) == 0);
+    values_free(&values);
     cluster_free(cluster);
 }
 
