@@ -85,6 +85,7 @@ static void on_done(enum change_end end, int error, void *userdata)
     static const char *const lines[] = {
         [CHANGE_UNPUBLISHED] =
             "kept on disk, but cannot be published: %s; it shows once that works again",
+        [CHANGE_KEPT] = "kept on disk; it shows once the nodes have been asked",
         [CHANGE_UNWRITTEN] = "nothing has changed: cannot write the state file: %s",
         [CHANGE_UNTAKEN] = "nothing has changed: %s",
         [CHANGE_OPEN] = "the collector ends; whether this holds is not known",
@@ -250,6 +251,11 @@ void control_remember_soon(struct control *control)
 }
 
 /* What is said of drains is told as all that is said; that the time of one has come is not said. */
+void control_published(struct control *control, int error)
+{
+    operator_state_published(control->state, error);
+}
+
 bool control_follow_cluster(struct control *control)
 {
     return operator_state_follow(control->state);
@@ -281,7 +287,7 @@ static void on_chosen(enum change_end end, int error, void *userdata)
 
     (void)error;
     control->choosing--;
-    if (end != CHANGE_DONE && end != CHANGE_UNPUBLISHED)
+    if (end == CHANGE_UNWRITTEN || end == CHANGE_UNTAKEN)
         control->choose_due_ms = clock_ms(CLOCK_MONOTONIC) + CHOOSE_AGAIN_MS;
 }
 
