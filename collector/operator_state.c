@@ -203,9 +203,21 @@ static int make_text(const struct operator_state *state, char **ret)
 
     if (r < 0)
         return r;
-    *ret = state_text(cluster, local, &values);
+    r = state_text(cluster, local, &values, ret);
     values_free(&values);
-    return *ret ? 0 : -ENOMEM;
+    return r;
+}
+
+/* May what is on disk be replaced? */
+static int make_way(struct operator_state *state)
+{
+    int r = state->unread;
+
+    if (r == 0 && state->foreign)
+        r = state_file_set_aside(state->file);
+    if (r == 0)
+        state->foreign = false;
+    return r;
 }
 
 static int on_begin(sd_event_source *source, void *userdata)
@@ -219,12 +231,13 @@ static int on_begin(sd_event_source *source, void *userdata)
         return 0;
     r = make_text(state, &text);
     copy = text ? strdup(text) : NULL;
-    if (!copy) {
+    if (!copy && r != -EFBIG) {
         free(text);
         end_all(take_out(&state->waiting), CHANGE_UNTAKEN, r < 0 ? r : -ENOMEM);
         return 0;
     }
-    if (!state->waiting && state->error == 0 && state->text && strcmp(text, state->text) == 0) {
+    if (copy && !state->waiting && state->error == 0 && state->text &&
+        strcmp(text, state->text) == 0) {
         free(text);
         free(copy);
         return 0;
@@ -233,11 +246,8 @@ static int on_begin(sd_event_source *source, void *userdata)
         w->in_file = true;
     free(state->text);
     state->text = copy;
-    r = state->unread;
-    if (r == 0 && state->foreign)
-        r = state_file_set_aside(state->file);
     if (r == 0)
-        state->foreign = false;
+        r = make_way(state);
     if (r < 0)
         free(text);
     else
