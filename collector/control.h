@@ -39,7 +39,7 @@ const struct values *control_values(const struct control *control);
 const char *control_host(const struct control *control);
 
 /* Who the local node is; saves what is to be remembered when that is another one, and from time to
- * time. */
+ * time. Opens the control socket where that could not be done. Call it once a round. */
 void control_remember(struct control *control, const struct poller_local *known);
 
 /* The same soon, as the membership has changed. */

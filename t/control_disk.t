@@ -179,8 +179,18 @@ $collector = collector($state);
 is(put('/reaper-ready', 'true')->{status}, 200, 'which the next one replaces');
 my $second_one = Prober::Collector->start(conf("$dir/other.json") =~ s/\%\%DIR\%\%\/segment/\%\%DIR\%\%\/other/r)->wait_ready;
 like($second_one->log, qr/somebody else listens there/, 'a living one is left alone');
-$second_one->stop;
 is(put('/reaper-ready', 'false')->{status}, 200, 'and goes on to answer');
+$collector->stop;
+wait_for(sub { $second_one->log =~ /listening on \Q$socket\E now/ }, 'the second one to take its place');
+is(put('/reaper-ready', 'true')->{status}, 200, 'who waited for it has it');
+is(scalar(() = $second_one->log =~ /somebody else listens/g), 1, 'and has complained once');
+
+# One that ends because another has taken its segment leaves the other's socket alone.
+unlink $socket, "$dir/other.lock", "$dir/other";
+$collector = Prober::Collector->start(conf("$dir/third.json") =~ s/\%\%DIR\%\%\/segment/\%\%DIR\%\%\/other/r)->wait_ready;
+wait_for(sub { !$second_one->alive }, 'the second one to end');
+is(put('/reaper-ready', 'false')->{status}, 200, 'a socket is there');
+$second_one->stop;
 $collector->stop;
 spew($socket, 'precious');
 $collector = collector($state);
