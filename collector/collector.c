@@ -170,6 +170,7 @@ static int judge(struct collector *collector, bool round)
     if (region_watch_judge(collector->regions, cluster, control_values(collector->control), at_ms))
         cluster->dirty = true;
     r = publish(collector, round, at_ms);
+    control_published(collector->control, r);
     follow_members(collector);
     collector->judged_ms = at_ms;
 
@@ -192,24 +193,30 @@ static bool overslept(const struct collector *collector)
            collector->conf->view_ttl_ms + collector->conf->interval_ms;
 }
 
+/* Neither before the first pass of polls, nor where another one is waited for. */
+static bool may_judge(const struct collector *collector)
+{
+    return collector->ready && !collector->waking && !overslept(collector);
+}
+
 static int on_soon(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct collector *collector = userdata;
 
     (void)source;
     (void)usec;
-    if (!collector->waking && !overslept(collector))
+    if (may_judge(collector))
         judge(collector, false);
     return 0;
 }
 
-/* What operators have said: published before they are answered, or with the first round. */
+/* What operators have said, or what ends: published before they are answered. */
 static int on_values(void *userdata)
 {
     struct collector *collector = userdata;
 
     collector->cluster->dirty = true;
-    return collector->ready ? judge(collector, false) : 0;
+    return may_judge(collector) ? judge(collector, false) : 1;
 }
 
 static void judge_soon(struct collector *collector)

@@ -21,10 +21,14 @@
 /* How long after a list of seeds could not be written it is tried again. */
 #define CHOOSE_AGAIN_MS 10000
 
+/* How long after it could not be listened on the control socket that is tried again. */
+#define LISTEN_AGAIN_MS 2000
+
 /* Names this program among those that ask who this machine is. */
 #define APPLICATION SD_ID128_MAKE(8a, 0e, 3b, 5d, 2f, 61, 4c, 7e, 9d, 10, 55, c4, 21, 7b, 90, e3)
 
 struct control {
+    sd_event *event;
     const struct conf *conf;
     struct cluster *cluster;
     struct operator_state *state;
@@ -38,6 +42,8 @@ struct control {
     int64_t save_due_ms;       /* CLOCK_MONOTONIC */
     size_t choosing;           /* lists of seeds that wait for the disk */
     int64_t choose_due_ms;     /* CLOCK_MONOTONIC */
+    int listen_error;          /* while there is no socket */
+    int64_t listen_due_ms;     /* CLOCK_MONOTONIC */
 };
 
 /* A request whose change waits for the disk. */
@@ -85,6 +91,7 @@ static void on_done(enum change_end end, int error, void *userdata)
     static const char *const lines[] = {
         [CHANGE_UNPUBLISHED] =
             "kept on disk, but cannot be published: %s; it shows once that works again",
+        [CHANGE_KEPT] = "kept on disk; it shows once the nodes have been asked",
         [CHANGE_UNWRITTEN] = "nothing has changed: cannot write the state file: %s",
         [CHANGE_UNTAKEN] = "nothing has changed: %s",
         [CHANGE_OPEN] = "the collector ends; whether this holds is not known",
@@ -166,12 +173,19 @@ static void identify(struct control *control)
     snprintf(control->host, sizeof(control->host), SD_ID128_FORMAT_STR, SD_ID128_FORMAT_VAL(id));
 }
 
-/* What is read does not depend on it. */
-static void open_socket(struct control *control, sd_event *event)
+/* What is read does not depend on it. It is tried again and again: who has it may go. */
+static void open_socket(struct control *control)
 {
+    int before = control->listen_error, r;
     const char *path = control->conf->control_socket;
-    int r = control_socket_new(event, path, on_request, control, &control->socket);
 
+    r = control_socket_new(control->event, path, on_request, control, &control->socket);
+    control->listen_error = r;
+    control->listen_due_ms = clock_ms(CLOCK_MONOTONIC) + LISTEN_AGAIN_MS;
+    if (r == 0 && before < 0)
+        log_notice("listening on %s now", path);
+    if (r == before)
+        return;
     if (r == -EADDRINUSE)
         log_error("%s: somebody else listens there, or it is no socket; nothing can be set", path);
     else if (r < 0)
@@ -189,6 +203,7 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
 
     if (!control)
         return -ENOMEM;
+    control->event = event;
     control->conf = conf;
     control->cluster = cluster;
     control->changed = changed;
@@ -209,7 +224,7 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
         control_free(control);
         return r;
     }
-    open_socket(control, event);
+    open_socket(control);
     *ret_local = control->known;
     *ret = control;
     return 0;
@@ -237,6 +252,8 @@ void control_remember(struct control *control, const struct poller_local *known)
 {
     int64_t now = clock_ms(CLOCK_MONOTONIC);
 
+    if (!control->socket && now >= control->listen_due_ms)
+        open_socket(control);
     if (memcmp(&control->known, known, sizeof(*known)) == 0 && now < control->save_due_ms)
         return;
     control->known = *known;
@@ -250,6 +267,11 @@ void control_remember_soon(struct control *control)
 }
 
 /* What is said of drains is told as all that is said; that the time of one has come is not said. */
+void control_published(struct control *control, int error)
+{
+    operator_state_published(control->state, error);
+}
+
 bool control_follow_cluster(struct control *control)
 {
     return operator_state_follow(control->state);
@@ -281,7 +303,7 @@ static void on_chosen(enum change_end end, int error, void *userdata)
 
     (void)error;
     control->choosing--;
-    if (end != CHANGE_DONE && end != CHANGE_UNPUBLISHED)
+    if (end == CHANGE_UNWRITTEN || end == CHANGE_UNTAKEN)
         control->choose_due_ms = clock_ms(CLOCK_MONOTONIC) + CHOOSE_AGAIN_MS;
 }
 

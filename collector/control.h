@@ -14,7 +14,7 @@
 struct control;
 
 /* The values in force are others now: judge and publish. Requests are answered after it returns. A
- * negative errno: they cannot be published. */
+ * negative errno: they cannot be published; 1: not yet, control_published() will say when. */
 typedef int (*control_changed)(void *userdata);
 
 /*
@@ -39,11 +39,14 @@ const struct values *control_values(const struct control *control);
 const char *control_host(const struct control *control);
 
 /* Who the local node is; saves what is to be remembered when that is another one, and from time to
- * time. */
+ * time. Opens the control socket where that could not be done. Call it once a round. */
 void control_remember(struct control *control, const struct poller_local *known);
 
 /* The same soon, as the membership has changed. */
 void control_remember_soon(struct control *control);
+
+/* All values in force have been published, or could not be: a negative errno. */
+void control_published(struct control *control, int error);
 
 /* Call it when the cluster may have got its name, or another one: values are of one cluster. True
  * when those of another are gone. */

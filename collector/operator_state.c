@@ -11,7 +11,10 @@
 #include "control/values_json.h"
 #include "log.h"
 
-/* A change that is not on disk yet. */
+/* How long a change on disk waits for being published before it is answered. */
+#define PATIENCE_US 10000000
+
+/* A change that is not answered yet. */
 struct waiting {
     struct waiting *next;
     struct value version; /* owns its text */
@@ -25,9 +28,11 @@ struct operator_state {
     char *path;
     struct operator_state_handlers handlers;
     struct state_file *file;
-    sd_event_source *begin; /* begins a write, once this turn of the loop has queued all it has */
-    struct values values;   /* in force */
-    struct waiting *waiting;
+    sd_event_source *begin;  /* begins a write, once this turn of the loop has queued all it has */
+    struct values values;    /* in force */
+    struct waiting *waiting; /* for the disk */
+    struct waiting *written; /* in force, and for being published */
+    sd_event_source *patience;  /* until those of `written` are answered all the same */
     char cluster[NAME_LEN * 2]; /* whose they are; "" = not known yet */
     bool foreign;               /* what is on disk is another cluster's */
     char *text;                 /* as saved last; NULL = not known */
@@ -61,25 +66,9 @@ static int values_to_be(const struct operator_state *state, struct values *ret)
     return r < 0 ? r : 0;
 }
 
-/* Ends all changes that wait, or those that were in the file alone. They are taken out first:
- * `done` may queue the next. */
-static void end_waiting(struct operator_state *state, enum change_end end, int error,
-                        bool in_file_only)
+/* Ends changes that have been taken out: `done` may queue the next. */
+static void end_all(struct waiting *ended, enum change_end end, int error)
 {
-    struct waiting *ended = NULL, **last = &ended, **from = &state->waiting;
-
-    while (*from) {
-        struct waiting *w = *from;
-
-        if (in_file_only && !w->in_file) {
-            from = &w->next;
-            continue;
-        }
-        *from = w->next;
-        w->next = NULL;
-        *last = w;
-        last = &w->next;
-    }
     while (ended) {
         struct waiting *w = ended;
 
@@ -91,6 +80,67 @@ static void end_waiting(struct operator_state *state, enum change_end end, int e
         free(w->version.text);
         free(w);
     }
+}
+
+static struct waiting *take_out(struct waiting **list)
+{
+    struct waiting *all = *list;
+
+    *list = NULL;
+    return all;
+}
+
+/* Those that were in the file. */
+static struct waiting *take_out_written(struct operator_state *state)
+{
+    struct waiting *taken = NULL, **last = &taken, **from = &state->waiting;
+
+    while (*from) {
+        struct waiting *w = *from;
+
+        if (!w->in_file) {
+            from = &w->next;
+            continue;
+        }
+        *from = w->next;
+        w->next = NULL;
+        *last = w;
+        last = &w->next;
+    }
+    return taken;
+}
+
+static void append(struct waiting **list, struct waiting *more)
+{
+    while (*list)
+        list = &(*list)->next;
+    *list = more;
+}
+
+/* They are in force, and it is not the time to publish. */
+static void wait_for_publishing(struct operator_state *state, struct waiting *written)
+{
+    if (!state->written) {
+        sd_event_source_set_time_relative(state->patience, PATIENCE_US);
+        sd_event_source_set_enabled(state->patience, SD_EVENT_ONESHOT);
+    }
+    append(&state->written, written);
+}
+
+static int on_patience(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct operator_state *state = userdata;
+
+    (void)source;
+    (void)usec;
+    end_all(take_out(&state->written), CHANGE_KEPT, 0);
+    return 0;
+}
+
+void operator_state_published(struct operator_state *state, int error)
+{
+    sd_event_source_set_enabled(state->patience, SD_EVENT_OFF);
+    end_all(take_out(&state->written), error < 0 ? CHANGE_UNPUBLISHED : CHANGE_DONE, error);
 }
 
 /* True when anything was taken. What cannot be, as other hosts' values have come meanwhile, has to
@@ -117,6 +167,7 @@ static bool take_written(struct operator_state *state)
 static void on_written(int result, void *userdata)
 {
     struct operator_state *state = userdata;
+    struct waiting *written;
     int published = 0;
 
     if (result < 0 && result != state->error)
@@ -132,10 +183,13 @@ static void on_written(int result, void *userdata)
     }
     if (result == 0 && take_written(state))
         published = state->handlers.changed(state->handlers.userdata);
-    if (published < 0)
-        end_waiting(state, CHANGE_UNPUBLISHED, published, true);
+    written = take_out_written(state);
+    if (result < 0)
+        end_all(written, CHANGE_UNWRITTEN, result);
+    else if (published > 0)
+        wait_for_publishing(state, written);
     else
-        end_waiting(state, result < 0 ? CHANGE_UNWRITTEN : CHANGE_DONE, result, true);
+        end_all(written, published < 0 ? CHANGE_UNPUBLISHED : CHANGE_DONE, published);
     if (state->waiting || (state->foreign && result == 0))
         begin_soon(state);
 }
@@ -149,9 +203,21 @@ static int make_text(const struct operator_state *state, char **ret)
 
     if (r < 0)
         return r;
-    *ret = state_text(cluster, local, &values);
+    r = state_text(cluster, local, &values, ret);
     values_free(&values);
-    return *ret ? 0 : -ENOMEM;
+    return r;
+}
+
+/* May what is on disk be replaced? */
+static int make_way(struct operator_state *state)
+{
+    int r = state->unread;
+
+    if (r == 0 && state->foreign)
+        r = state_file_set_aside(state->file);
+    if (r == 0)
+        state->foreign = false;
+    return r;
 }
 
 static int on_begin(sd_event_source *source, void *userdata)
@@ -165,12 +231,13 @@ static int on_begin(sd_event_source *source, void *userdata)
         return 0;
     r = make_text(state, &text);
     copy = text ? strdup(text) : NULL;
-    if (!copy) {
+    if (!copy && r != -EFBIG) {
         free(text);
-        end_waiting(state, CHANGE_UNTAKEN, r < 0 ? r : -ENOMEM, false);
+        end_all(take_out(&state->waiting), CHANGE_UNTAKEN, r < 0 ? r : -ENOMEM);
         return 0;
     }
-    if (!state->waiting && state->error == 0 && state->text && strcmp(text, state->text) == 0) {
+    if (copy && !state->waiting && state->error == 0 && state->text &&
+        strcmp(text, state->text) == 0) {
         free(text);
         free(copy);
         return 0;
@@ -179,11 +246,8 @@ static int on_begin(sd_event_source *source, void *userdata)
         w->in_file = true;
     free(state->text);
     state->text = copy;
-    r = state->unread;
-    if (r == 0 && state->foreign)
-        r = state_file_set_aside(state->file);
     if (r == 0)
-        state->foreign = false;
+        r = make_way(state);
     if (r < 0)
         free(text);
     else
@@ -231,11 +295,17 @@ int operator_state_new(sd_event *event, const char *path,
     }
     if (r >= 0)
         r = sd_event_add_defer(event, &state->begin, on_begin, state);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(state->begin, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time(event, &state->patience, CLOCK_MONOTONIC, 0, 1000, on_patience,
+                              state);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(state->patience, SD_EVENT_OFF);
     if (r < 0) {
         operator_state_free(state);
         return r;
     }
-    sd_event_source_set_enabled(state->begin, SD_EVENT_OFF);
     load(state, cluster, ret_local);
     memcpy(state->cluster, cluster->name, sizeof(state->cluster));
     *ret = state;
@@ -248,7 +318,9 @@ struct operator_state *operator_state_free(struct operator_state *state)
         return NULL;
     state_file_free(state->file);
     sd_event_source_disable_unref(state->begin);
-    end_waiting(state, CHANGE_OPEN, -ECANCELED, false);
+    sd_event_source_disable_unref(state->patience);
+    end_all(take_out(&state->written), CHANGE_KEPT, 0);
+    end_all(take_out(&state->waiting), CHANGE_OPEN, -ECANCELED);
     values_free(&state->values);
     free(state->text);
     free(state->path);
@@ -267,6 +339,8 @@ bool operator_state_follow(struct operator_state *state)
                   "going on without what operators have said there",
                   state->path, state->cluster, name, state->path);
         values_free(&state->values);
+        append(&state->written, state->waiting);
+        state->waiting = take_out(&state->written);
         for (struct waiting *w = state->waiting; w; w = w->next)
             w->in_file = false;
         state->foreign = true;
@@ -284,7 +358,7 @@ const struct values *operator_state_values(const struct operator_state *state)
 int operator_state_change(struct operator_state *state, const struct value_change *change,
                           const char *host, operator_done done, void *userdata)
 {
-    struct waiting *waiting = calloc(1, sizeof(*waiting)), **last = &state->waiting;
+    struct waiting *waiting = calloc(1, sizeof(*waiting));
     const struct value *made = NULL;
     struct values values = {0};
     int r = waiting ? values_to_be(state, &values) : -ENOMEM;
@@ -307,9 +381,7 @@ int operator_state_change(struct operator_state *state, const struct value_chang
     }
     waiting->done = done;
     waiting->userdata = userdata;
-    while (*last)
-        last = &(*last)->next;
-    *last = waiting;
+    append(&state->waiting, waiting);
     begin_soon(state);
     return 0;
 }

@@ -19,6 +19,7 @@ struct operator_state;
 enum change_end {
     CHANGE_DONE = 0,    /* on disk, in force and published */
     CHANGE_UNPUBLISHED, /* on disk and in force, and cannot be published */
+    CHANGE_KEPT,        /* on disk and in force, and nothing has been published for a while */
     CHANGE_UNWRITTEN,   /* it cannot be written: nothing has changed */
     CHANGE_UNTAKEN,     /* nor taken into force, for want of room or memory: nothing has changed */
     CHANGE_OPEN,        /* the collector ends: on disk or not */
@@ -29,7 +30,8 @@ typedef void (*operator_done)(enum change_end end, int error, void *userdata);
 
 struct operator_state_handlers {
     /* The values in force are others now: publish them. Changes are done after it returns. A
-     * negative errno: they cannot be published. */
+     * negative errno: they cannot be published; 1: not yet, operator_state_published() will say
+     * when. */
     int (*changed)(void *userdata);
     /* What goes into the state file besides. *ret_local is borrowed. */
     const struct cluster *(*hints)(const struct poller_local **ret_local, void *userdata);
@@ -53,6 +55,9 @@ struct operator_state *operator_state_free(struct operator_state *state);
  * then.
  */
 bool operator_state_follow(struct operator_state *state);
+
+/* All values in force have been published, or could not be: `error`. */
+void operator_state_published(struct operator_state *state, int error);
 
 /* Those in force. Borrowed until the next call that changes them. */
 const struct values *operator_state_values(const struct operator_state *state);

@@ -193,16 +193,15 @@ $collector->stop;
 is($?, 0, 'ended well');
 ok(!-e $socket, 'the socket is gone');
 
-# Before the first round: what is said then is kept, and shows with that.
+# Before the first round: what is said then is kept, and answered when it shows with that.
 my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 5) or die "no port: $@";
 my $late = Prober::Collector->start(conf("$dir/late.json") =~ s/local: \{ source = "[^"]*"/'local: { source = "jolokia+http:\/\/127.0.0.1:' . $mute->sockport . '\/jolokia"'/er
         =~ s/timeout = "500ms"/timeout = "3s"/r);
 wait_for(sub { -S $socket }, 'the socket');
 is(put('/reaper-ips', '["192.0.2.7"]')->{status}, 200, 'before the first round');
-is($late->notified('READY=1'), 0, 'which there was none of');
-like(slurp("$dir/late.json"), qr/192\.0\.2\.7/, 'it is on disk');
+is(get('/reaper-ips')->{body}, qq(["192.0.2.7"]\n), 'it shows when it is answered');
+like(slurp("$dir/late.json"), qr/192\.0\.2\.7/, 'and is on disk');
 $late->wait_ready;
-is(get('/reaper-ips')->{body}, qq(["192.0.2.7"]\n), 'and shows with the first round');
 is(() = $late->log =~ /reaper-ips of region local: set to \["192\.0\.2\.7"\] by /g, 1, 'which tells of it');
 $late->stop;
 
@@ -214,8 +213,18 @@ $collector = collector($state);
 is(put('/reaper-ready', 'true')->{status}, 200, 'which the next one replaces');
 my $second_one = Prober::Collector->start(conf("$dir/other.json") =~ s/\%\%DIR\%\%\/segment/\%\%DIR\%\%\/other/r)->wait_ready;
 like($second_one->log, qr/somebody else listens there/, 'a living one is left alone');
-$second_one->stop;
 is(put('/reaper-ready', 'false')->{status}, 200, 'and goes on to answer');
+$collector->stop;
+wait_for(sub { $second_one->log =~ /listening on \Q$socket\E now/ }, 'the second one to take its place');
+is(put('/reaper-ready', 'true')->{status}, 200, 'who waited for it has it');
+is(scalar(() = $second_one->log =~ /somebody else listens/g), 1, 'and has complained once');
+
+# One that ends because another has taken its segment leaves the other's socket alone.
+unlink $socket, "$dir/other.lock", "$dir/other";
+$collector = Prober::Collector->start(conf("$dir/third.json") =~ s/\%\%DIR\%\%\/segment/\%\%DIR\%\%\/other/r)->wait_ready;
+wait_for(sub { !$second_one->alive }, 'the second one to end');
+is(put('/reaper-ready', 'false')->{status}, 200, 'a socket is there');
+$second_one->stop;
 $collector->stop;
 spew($socket, 'precious');
 $collector = collector($state);

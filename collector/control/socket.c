@@ -17,8 +17,9 @@
 struct control_socket {
     struct MHD_Daemon *daemon;
     sd_event_source *io, *timer;
-    char *path; /* to be removed at the end; NULL = not bound */
-    int fd;     /* until the daemon has it; -1 */
+    char *path;       /* NULL = not bound */
+    struct stat file; /* at `path`, to be removed at the end when it is still this one */
+    int fd;           /* until the daemon has it; -1 */
     control_handler handler;
     void *userdata;
 };
@@ -275,7 +276,12 @@ static bool is_abandoned(const struct sockaddr_un *address)
     return abandoned;
 }
 
-static int listen_on(const char *path)
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static int listen_on(const char *path, struct stat *ret_file)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd, r = 0;
@@ -291,7 +297,7 @@ static int listen_on(const char *path)
     if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         r = -errno;
     /* Nobody can connect before listen(). */
-    else if (chmod(path, 0660) < 0 || listen(fd, SOMAXCONN) < 0)
+    else if (chmod(path, 0660) < 0 || lstat(path, ret_file) < 0 || listen(fd, SOMAXCONN) < 0)
         r = -errno;
     if (r < 0) {
         close(fd);
@@ -332,7 +338,7 @@ int control_socket_new(sd_event *event, const char *path, control_handler handle
         return r;
     socket->handler = handler;
     socket->userdata = userdata;
-    socket->fd = listen_on(path);
+    socket->fd = listen_on(path, &socket->file);
     if (socket->fd < 0) {
         r = socket->fd;
     } else {
@@ -349,8 +355,13 @@ int control_socket_new(sd_event *event, const char *path, control_handler handle
 
 struct control_socket *control_socket_free(struct control_socket *socket)
 {
+    struct stat now;
+
     if (!socket)
         return NULL;
+    /* Before it is closed: until then nobody else's file can be the same one. */
+    if (socket->path && lstat(socket->path, &now) == 0 && same_file(&now, &socket->file))
+        unlink(socket->path);
     sd_event_source_disable_unref(socket->io);
     sd_event_source_disable_unref(socket->timer);
     if (socket->daemon) {
@@ -359,8 +370,6 @@ struct control_socket *control_socket_free(struct control_socket *socket)
     }
     if (socket->fd >= 0)
         close(socket->fd);
-    if (socket->path)
-        unlink(socket->path);
     free(socket->path);
     free(socket);
     return NULL;

@@ -34,8 +34,8 @@ typedef void (*control_handler)(struct control_request *request, void *userdata)
 int control_socket_new(sd_event *event, const char *path, control_handler handler, void *userdata,
                        struct control_socket **ret);
 
-/* Closes all connections; requests that were not answered must not be any more. Accepts NULL;
- * returns NULL. */
+/* Closes all connections, and removes the file unless it is another's by now; requests that were
+ * not answered must not be any more. Accepts NULL; returns NULL. */
 struct control_socket *control_socket_free(struct control_socket *socket);
 
 /* Answers with one line of text (without its end of line; "" = no body). `allow` is for 405: NULL

@@ -53,28 +53,67 @@ static json_t *node_object(const struct node *node)
     return object;
 }
 
-char *state_text(const struct cluster *cluster, const struct poller_local *local,
-                 const struct values *values)
+/* Takes `item` over. */
+static bool put_item(FILE *out, const char *before, json_t *item)
 {
-    json_t *root, *nodes, *said;
-    char *text;
+    bool ok = item && fputs(before, out) >= 0 &&
+              json_dumpf(item, out, JSON_COMPACT | JSON_ENCODE_ANY) == 0;
 
-    json_set_alloc_funcs(malloc, free);
-    root = json_object();
-    nodes = json_array();
-    json_object_set_new(root, "format", json_integer(FORMAT));
-    set_text(root, "cluster", cluster->name);
+    json_decref(item);
+    return ok;
+}
+
+/* One line each, for people, and compact, as what is nested deeply would grow out of bounds. */
+static bool put_text(FILE *out, const struct cluster *cluster, const struct poller_local *local,
+                     const json_t *said)
+{
+    const char *before = "";
+    bool ok = fprintf(out, "{\"format\":%d", FORMAT) > 0;
+    size_t i;
+    json_t *value;
+
+    if (cluster->name[0])
+        ok = ok && put_item(out, ",\n\"cluster\":", json_string(cluster->name));
     if (!prober_addr_is_unset(&local->address))
-        json_object_set_new(root, "local", local_object(local));
-    for (size_t i = 0; i < cluster->n_sorted; i++)
-        if (!cluster->sorted[i]->gone && !cluster->sorted[i]->forgotten)
-            json_array_append_new(nodes, node_object(cluster->sorted[i]));
-    json_object_set_new(root, "nodes", nodes);
+        ok = ok && put_item(out, ",\n\"local\":", local_object(local));
+    ok = ok && fputs(",\n\"nodes\":[", out) >= 0;
+    for (size_t k = 0; ok && k < cluster->n_sorted; k++) {
+        if (cluster->sorted[k]->gone || cluster->sorted[k]->forgotten)
+            continue;
+        ok = put_item(out, before[0] ? before : "\n", node_object(cluster->sorted[k]));
+        before = ",\n";
+    }
+    ok = ok && fputs("],\n\"values\":[", out) >= 0;
+    json_array_foreach(said, i, value)
+    {
+        ok = ok && put_item(out, i > 0 ? ",\n" : "\n", json_incref(value));
+    }
+    return ok && fputs("]}\n", out) >= 0;
+}
+
+int state_text(const struct cluster *cluster, const struct poller_local *local,
+               const struct values *values, char **ret)
+{
+    char *text = NULL;
+    size_t len = 0;
+    json_t *said;
+    FILE *out = open_memstream(&text, &len);
+    bool ok;
+
+    if (!out)
+        return -ENOMEM;
+    json_set_alloc_funcs(malloc, free);
     said = values_json_array(values);
     /* Never a file without what was acknowledged. */
-    text = json_object_set_new(root, "values", said) == 0 ? json_dumps(root, JSON_INDENT(1)) : NULL;
-    json_decref(root);
-    return text;
+    ok = said && put_text(out, cluster, local, said);
+    json_decref(said);
+    ok = fclose(out) == 0 && ok;
+    if (!ok || len > MAX_BYTES) {
+        free(text);
+        return ok ? -EFBIG : -ENOMEM;
+    }
+    *ret = text;
+    return 0;
 }
 
 static bool take_address(const json_t *object, const char *key, struct prober_addr *ret)

@@ -10,9 +10,9 @@
 #include "../model/values.h"
 #include "../sources/poller.h"
 
-/* The document. Owned by the caller (free()); NULL when memory is out. */
-char *state_text(const struct cluster *cluster, const struct poller_local *local,
-                 const struct values *values);
+/* The document. Owned by the caller (free()). -ENOMEM; -EFBIG: state_load() would not read it. */
+int state_text(const struct cluster *cluster, const struct poller_local *local,
+               const struct values *values, char **ret);
 
 /*
  * Reads PATH, or when that cannot be read the generation before it (PATH.1), and recalls the nodes,

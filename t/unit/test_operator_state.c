@@ -156,12 +156,60 @@ static void there_is_room(void **state)
     assert_int_equal(rmdir(host.dir), 0);
 }
 
+/* What a start would not read is not written over what it would. */
+static void too_large(void **state)
+{
+    struct host host = {.dir = "/tmp/operator-XXXXXX"};
+    struct prober_addr address;
+    struct cluster *cluster, many;
+    char old[80];
+
+    (void)state;
+    assert_non_null(mkdtemp(host.dir));
+    snprintf(host.path, sizeof(host.path), "%s/state.json", host.dir);
+    start(&host);
+    ask(&host);
+    run_to_end(&host);
+    assert_int_equal(host.end, CHANGE_DONE);
+    memset(&address, 0xfe, sizeof(address));
+    cluster_add(host.cluster, &address);
+    cluster = host.cluster;
+    many = *cluster;
+    many.n_sorted = 400000;
+    many.sorted = calloc(many.n_sorted, sizeof(*many.sorted));
+    for (size_t i = 0; i < many.n_sorted; i++)
+        many.sorted[i] = cluster->sorted[0];
+    host.cluster = &many;
+    for (int i = 0; i < 2; i++) {
+        host.ended = 0;
+        ask(&host);
+        run_to_end(&host);
+        assert_int_equal(host.end, CHANGE_UNWRITTEN);
+        assert_int_equal(host.error, -EFBIG);
+    }
+    free(many.sorted);
+    host.cluster = cluster;
+    stop(&host);
+    start(&host);
+    assert_int_equal(operator_state_values(host.state)->n, 1);
+    host.ended = 0;
+    ask(&host);
+    run_to_end(&host);
+    assert_int_equal(host.end, CHANGE_DONE);
+    stop(&host);
+    unlink(host.path);
+    snprintf(old, sizeof(old), "%s.1", host.path);
+    unlink(old);
+    assert_int_equal(rmdir(host.dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(taken_while_it_waits),
         cmocka_unit_test(taken_while_it_is_written),
         cmocka_unit_test(there_is_room),
+        cmocka_unit_test(too_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
