@@ -7,7 +7,7 @@
 
 #include "observation.h"
 
-#define REGION_SEEDS_MAX 10000
+#define REGION_SEEDS_MAX 1000
 #define REGION_DCS_MAX   1000
 
 struct region_dc {
