@@ -306,23 +306,19 @@ static void the_region_shows_its_seeds_and_those_of_all(void **state)
 static void ask(struct regions *regions, const char *name, const struct fleet *fleet,
                 const struct values *values, const struct seeds_settings *other)
 {
-    struct region_answer answer = {.result = POLL_OK, .path = ""};
-    struct addresses seeds;
+    for (unsigned i = 0; i < REGIONS_SAME; i++) {
+        struct region_answer answer = {.result = POLL_OK, .path = ""};
+        struct addresses seeds;
 
-    seeds_of_region(fleet->cluster, values, other, &seeds);
-    answer.seeds = seeds.items;
-    answer.n_seeds = seeds.n;
-    answer.dcs = calloc(1, sizeof(*answer.dcs));
-    answer.n_dcs = 1;
-    strcpy(answer.dcs[0].name, other->datacenters[0]);
-    for (size_t i = 0; i < regions->n; i++)
-        if (!regions->items[i].own) {
-            free(regions->items[i].seeds);
-            regions->items[i].seeds = NULL;
-            regions->items[i].n_seeds = 0;
-        }
-    regions_ingest(regions, name, &answer);
-    region_answer_done(&answer);
+        seeds_of_region(fleet->cluster, values, other, &seeds);
+        answer.seeds = seeds.items;
+        answer.n_seeds = seeds.n;
+        answer.dcs = calloc(1, sizeof(*answer.dcs));
+        answer.n_dcs = 1;
+        strcpy(answer.dcs[0].name, other->datacenters[0]);
+        regions_ingest(regions, name, &answer);
+        region_answer_done(&answer);
+    }
 }
 
 /* Two regions of one cluster, with the same values. */
