@@ -141,6 +141,17 @@ static void check_login(struct conf_loader *loader, struct conf_login *login, co
                    strerror(errno));
 }
 
+/* Two of the same name would wait for each other for ever. */
+static void check_region_name(struct conf_loader *loader, config_setting_t *root)
+{
+    const config_setting_t *regions = config_setting_get_member(root, "regions");
+
+    if (loader->conf->n_regions > 0 && !config_setting_lookup(root, "region.name"))
+        conf_wrong(loader, (int)config_setting_source_line(regions),
+                   "regions: needs region.name; expected region: { name = \"…\"; }, another one in "
+                   "each region");
+}
+
 static void check_regions(struct conf_loader *loader)
 {
     char credential[NAME_LEN + 8];
@@ -255,6 +266,7 @@ int conf_load(const char *path, conf_error error, void *userdata, struct conf **
     config_init(&config);
     if (config_read(&config, file) == CONFIG_TRUE) {
         read_root(&loader, config_root_setting(&config));
+        check_region_name(&loader, config_root_setting(&config));
         check_together(&loader);
     } else {
         conf_wrong(&loader, config_error_line(&config), "%s; expected: section: { key = value; };",

@@ -8,13 +8,18 @@
 
 #include "control/regions_file.h"
 #include "log.h"
+#include "model/seed_lists.h"
 #include "publish/render_regions.h"
 #include "sources/region_source.h"
 
-/* Regions are asked once in so many intervals of the own nodes; what one says of its readiness
- * counts for so many turns, one of which may be lost. */
+/* Regions are asked once in so many intervals of the own nodes, and not more often than so, as they
+ * may be far away; what one says of its readiness counts for so many turns, one of which may be
+ * lost. */
 #define INTERVALS 10
+#define TURN_MS   5000
 #define TURNS     3
+
+#define SEEDS_TOLD 400 /* characters of a list, to people */
 
 struct watched {
     struct region_watch *watch;
@@ -48,7 +53,22 @@ static int64_t now_ms(void)
 
 static int64_t turn_ms(const struct region_watch *watch)
 {
-    return watch->conf->interval_ms * INTERVALS;
+    int64_t turn_ms = watch->conf->interval_ms * INTERVALS;
+
+    return turn_ms > TURN_MS ? turn_ms : TURN_MS;
+}
+
+static void tell_seeds(struct region *region)
+{
+    char *seeds;
+
+    if (!region || !region->seeds_changed)
+        return;
+    region->seeds_changed = false;
+    seeds = addresses_text(&(struct addresses){region->seeds, region->n_seeds});
+    log_notice("seeds of region %s are now %.*s%s", region->name, SEEDS_TOLD, seeds,
+               strlen(seeds) > SEEDS_TOLD ? "…" : "");
+    free(seeds);
 }
 
 static void on_answer(struct region_answer *answer, void *userdata)
@@ -57,8 +77,10 @@ static void on_answer(struct region_answer *answer, void *userdata)
     struct region_watch *watch = watched->watch;
 
     answer->began_ms = watched->began_ms;
-    if (regions_ingest(&watch->regions, watched->name, answer))
-        watch->changed(watch->userdata);
+    if (!regions_ingest(&watch->regions, watched->name, answer))
+        return;
+    tell_seeds(regions_find(&watch->regions, watched->name));
+    watch->changed(watch->userdata);
 }
 
 static int on_turn(sd_event_source *timer, uint64_t usec, void *userdata)

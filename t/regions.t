@@ -61,7 +61,7 @@ sub waits   { return regions($_[0])->{waits} // '' }
 
 sub until_ok {
     my ($condition, $what) = @_;
-    my $got = eval { wait_for($condition, $what, 15) };
+    my $got = eval { wait_for($condition, $what, 40) };
     ok($got, $what) or diag(explain({ map { $_ => regions($_) } keys %dc }));
 }
 
@@ -195,6 +195,8 @@ is_deeply(
     [ grep { !$seen{$_}++ } @told ],
     [ 'ap not ready, eu not ready; it is the turn of ap', 'ap ready, eu not ready; it is the turn of eu', 'ap ready, eu ready' ],
     'the journal of ap') or diag(explain(\@told));
+
+like($collector{ap}->log, qr/seeds of region eu are now \["127\..*"\]$/m, 'and what the seeds of the other one are');
 
 for my $name (sort keys %dc) {
     $collector{$name}->stop;

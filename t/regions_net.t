@@ -102,7 +102,7 @@ sub waits { my $regions = get($_[0], '/regions'); return $regions ? $regions->{w
 sub until_ok {
     my ($condition, $what, $timeout) = @_;
     my $began = time;
-    my $got = eval { wait_for($condition, $what, $timeout // 30) };
+    my $got = eval { wait_for($condition, $what, $timeout // 45) };
     ok($got, sprintf '%s (%.1f s)', $what, time - $began)
         or diag(explain({ map { $_ => [ get($_, '/regions'), get($_, '/plan'), $beginner{$_} && $beginner{$_}->output ] } keys %ip }));
 }

@@ -156,22 +156,24 @@ static void sum_up(struct plan_dc *dc)
     dc->scaling_up = dc->joining > 0 || dc->present < dc->wanted;
 }
 
-/* Evenly over the racks, the remainder to the first of them; no rack gets more than it has nodes.
- */
-static void share_out(struct plan_dc *dc)
+static int compare_places(const void *a, const void *b)
 {
-    unsigned nodes = dc->wanted > 0 ? dc->wanted : dc->present, planned = 0, at = 0, before;
+    return compare_racks(*(struct plan_rack *const *)a, *(struct plan_rack *const *)b);
+}
+
+/* Over the racks by name, as seeds are chosen; no rack gets more than it has nodes. */
+static void share_seeds(struct plan_dc *dc)
+{
+    struct plan_rack **racks = model_alloc(dc->n_racks, sizeof(struct plan_rack *));
+    unsigned left = dc->seeds_wanted;
 
     for (size_t i = 0; i < dc->n_racks; i++)
-        planned += dc->racks[i].planned;
-    for (size_t i = 0; i < dc->n_racks; i++)
-        if (dc->racks[i].planned)
-            dc->racks[i].wanted = dc->wanted / planned + (at++ < dc->wanted % planned);
-    dc->seeds_wanted = (unsigned)seeds_wanted(nodes, planned);
-    for (unsigned left = dc->seeds_wanted; left > 0;) {
+        racks[i] = &dc->racks[i];
+    qsort(racks, dc->n_racks, sizeof(struct plan_rack *), compare_places);
+    for (unsigned before = left + 1; left < before;) {
         before = left;
         for (size_t i = 0; i < dc->n_racks && left > 0; i++) {
-            struct plan_rack *rack = &dc->racks[i];
+            struct plan_rack *rack = racks[i];
             unsigned room = dc->wanted > 0 ? rack->wanted : rack->planned ? rack->present : 0;
 
             if (rack->seeds_wanted < room) {
@@ -179,9 +181,22 @@ static void share_out(struct plan_dc *dc)
                 left--;
             }
         }
-        if (left == before)
-            break;
     }
+    free(racks);
+}
+
+/* Evenly over the racks, the remainder to the first of them. */
+static void share_out(struct plan_dc *dc)
+{
+    unsigned nodes = dc->wanted > 0 ? dc->wanted : dc->present, planned = 0, at = 0;
+
+    for (size_t i = 0; i < dc->n_racks; i++)
+        planned += dc->racks[i].planned;
+    for (size_t i = 0; i < dc->n_racks; i++)
+        if (dc->racks[i].planned)
+            dc->racks[i].wanted = dc->wanted / planned + (at++ < dc->wanted % planned);
+    dc->seeds_wanted = (unsigned)seeds_wanted(nodes, planned);
+    share_seeds(dc);
 }
 
 static void finish_dc(struct plan_dc *dc, const struct plan_settings *settings)
@@ -199,7 +214,7 @@ static void finish_dc(struct plan_dc *dc, const struct plan_settings *settings)
     share_out(dc);
 }
 
-/* Of those that lack a node the one that has the fewest. */
+/* Of those that lack a node, and have none that may be started, the one that has the fewest. */
 static struct plan_rack *emptiest(struct plan_dc *dc)
 {
     struct plan_rack *found = NULL;
@@ -207,7 +222,7 @@ static struct plan_rack *emptiest(struct plan_dc *dc)
     for (size_t i = 0; i < dc->n_racks; i++) {
         struct plan_rack *rack = &dc->racks[i];
 
-        if (rack->planned && rack->present < rack->wanted &&
+        if (rack->planned && rack->present < rack->wanted && rack->down == 0 &&
             (!found || rack->present < found->present))
             found = rack;
     }
@@ -264,6 +279,7 @@ static void judge_add(const struct cluster *cluster, struct plan_dc *dc, struct 
 {
     const struct plan_rack *fewest = emptiest(dc);
     const struct node *coming = first(cluster, dc->name, rack, is_coming_up);
+    const struct node *down = first(cluster, dc->name, rack, is_down);
 
     if (!rack->planned)
         why(rack->add_why, "it is not in the configuration");
@@ -271,10 +287,12 @@ static void judge_add(const struct cluster *cluster, struct plan_dc *dc, struct 
         why(rack->add_why, "%s", dc->add_why);
     else if (rack->present >= rack->wanted)
         why(rack->add_why, "it has the %u nodes it is to have", rack->wanted);
-    else if (rack != fewest)
-        why(rack->add_why, "%s has fewer nodes or comes first", fewest->name);
     else if (coming)
         why(rack->add_why, "%s is coming up in this rack", coming->text);
+    else if (down)
+        why(rack->add_why, "%s is down in this rack, and to be started first", down->text);
+    else if (rack != fewest)
+        why(rack->add_why, "%s has fewer nodes or comes first", fewest->name);
     rack->may_add = rack->add_why[0] == '\0';
 }
 
@@ -292,6 +310,21 @@ static void judge_start(const struct cluster *cluster, const struct plan_dc *dc,
         rack->start = down;
 }
 
+static void judge_racks(const struct cluster *cluster, struct plan_dc *dc)
+{
+    size_t n_may = 0;
+
+    for (size_t i = 0; i < dc->n_racks; i++) {
+        judge_add(cluster, dc, &dc->racks[i]);
+        judge_start(cluster, dc, &dc->racks[i]);
+        n_may += dc->racks[i].may_add;
+    }
+    if (!dc->may_add || n_may > 0 || dc->n_racks == 0)
+        return;
+    why(dc->add_why, "none of its racks may have one now");
+    dc->may_add = false;
+}
+
 static void judge(const struct cluster *cluster, const struct plan_settings *settings,
                   struct plan *plan)
 {
@@ -301,10 +334,7 @@ static void judge(const struct cluster *cluster, const struct plan_settings *set
         struct plan_dc *dc = &plan->dcs[i];
 
         judge_dc(cluster, settings, earlier, dc);
-        for (size_t j = 0; j < dc->n_racks; j++) {
-            judge_add(cluster, dc, &dc->racks[j]);
-            judge_start(cluster, dc, &dc->racks[j]);
-        }
+        judge_racks(cluster, dc);
         if (dc->may_add && !earlier)
             earlier = dc;
     }

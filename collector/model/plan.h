@@ -5,8 +5,9 @@
  * - A node is added while its data center has fewer than are wanted, to the rack that has the
  *   fewest of those that lack one (the first of several as the configuration has them).
  * - One node at a time in the whole cluster joins, leaves or moves: Cassandra asks for that.
- * - In a rack one node at a time starts, be it new or known.
- * - A node that is DOWN keeps nobody from being added; it counts as present, and may be started.
+ * - In a rack one node at a time starts, be it new or known. A node that is DOWN counts as present
+ *   and may be started; its rack gets no other one before. In other racks it keeps nobody from
+ *   being added.
  * - A region's data centers get their first nodes when it is the region's turn (regions.h).
  */
 #ifndef PLAN_H
@@ -22,7 +23,7 @@ struct plan_rack {
     unsigned wanted;  /* nodes; 0 = not said */
     unsigned present; /* members and who is joining */
     unsigned ready, down, joining;
-    unsigned seeds_wanted, seeds;
+    unsigned seeds_wanted, seeds; /* wanted: shared out by the racks' names, as seeds are chosen */
     bool may_add;
     char add_why[PLAN_WHY_LEN];   /* why not; "" = may */
     const struct node *start;     /* may be started next; NULL = none may, or none needs to */

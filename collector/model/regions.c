@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct region *find(const struct regions *regions, const char *name)
+struct region *regions_find(const struct regions *regions, const char *name)
 {
     for (size_t i = 0; i < regions->n; i++)
         if (strcmp(regions->items[i].name, name) == 0)
@@ -22,15 +22,17 @@ static void region_free(struct region *region)
 {
     free(region->seeds);
     free(region->dcs);
+    free(region->offered_seeds.items);
+    free(region->offered_dcs.items);
     *region = (struct region){0};
 }
 
 /* A place for the region, with what is known of it moved there. */
 static void place(struct regions *from, struct regions *to, const char *name, bool own)
 {
-    struct region *known = find(from, name), *region;
+    struct region *known = regions_find(from, name), *region;
 
-    if (find(to, name))
+    if (regions_find(to, name))
         return;
     region = &to->items[to->n++];
     if (known) {
@@ -64,44 +66,69 @@ int regions_set(struct regions *regions, const char *own, const char *const *oth
     return 0;
 }
 
-/* True when the list is another one than before. */
-static bool take_list(void **held, size_t *n_held, void **list, size_t *n, size_t size)
+static void move_list(void **to, size_t *n_to, void **from, size_t *n_from)
 {
-    if (!*list || (*n_held == *n && memcmp(*held, *list, *n * size) == 0))
+    free(*to);
+    *to = *from;
+    *n_to = *n_from;
+    *from = NULL;
+    *n_from = 0;
+}
+
+static bool same_list(const void *a, size_t n_a, const void *b, size_t n_b, size_t size)
+{
+    return n_a == n_b && memcmp(a, b, n_a * size) == 0;
+}
+
+/* True when the list is another one than before. Who says nothing offers nothing. */
+static bool take_list(void **held, size_t *n_held, struct region_offer *offer, void **list,
+                      size_t *n, size_t size)
+{
+    if (!*list)
         return false;
-    free(*held);
-    *held = *list;
-    *n_held = *n;
-    *list = NULL;
-    *n = 0;
+    if (*held && same_list(*held, *n_held, *list, *n, size)) {
+        offer->times = 0;
+        return false;
+    }
+    if (offer->times == 0 || !same_list(offer->items, offer->n, *list, *n, size)) {
+        move_list(&offer->items, &offer->n, list, n);
+        offer->times = 0;
+    }
+    if (++offer->times < REGIONS_SAME && *held)
+        return false;
+    move_list(held, n_held, &offer->items, &offer->n);
+    offer->times = 0;
     return true;
 }
 
 static bool take_lists(struct region *region, struct region_answer *answer)
 {
-    bool changed = take_list((void **)&region->seeds, &region->n_seeds, (void **)&answer->seeds,
-                             &answer->n_seeds, sizeof(*region->seeds));
+    bool seeds = take_list((void **)&region->seeds, &region->n_seeds, &region->offered_seeds,
+                           (void **)&answer->seeds, &answer->n_seeds, sizeof(*region->seeds));
 
-    return take_list((void **)&region->dcs, &region->n_dcs, (void **)&answer->dcs, &answer->n_dcs,
-                     sizeof(*region->dcs)) ||
-           changed;
+    region->seeds_changed |= seeds;
+    return take_list((void **)&region->dcs, &region->n_dcs, &region->offered_dcs,
+                     (void **)&answer->dcs, &answer->n_dcs, sizeof(*region->dcs)) ||
+           seeds;
 }
 
 void regions_recall(struct regions *regions, const char *name, struct region_answer *kept)
 {
-    struct region *region = find(regions, name);
+    struct region *region = regions_find(regions, name);
 
     if (!region)
         return;
     region->was_ready |= kept->ready == TRILEAN_TRUE;
     /* What was heard since then is newer. */
-    if (!region->own && !region->seeds && !region->dcs)
+    if (!region->own && !region->seeds && !region->dcs) {
         take_lists(region, kept);
+        region->seeds_changed = false;
+    }
 }
 
 bool regions_ingest(struct regions *regions, const char *name, struct region_answer *answer)
 {
-    struct region *region = find(regions, name);
+    struct region *region = regions_find(regions, name);
 
     if (!region || region->own)
         return false;

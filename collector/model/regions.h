@@ -12,7 +12,9 @@
  * A region that was ready once has begun: whatever happens to it or to others, it waits for nobody.
  *
  * What a region said of its seeds and data centers holds until it says otherwise, also while it
- * cannot be reached.
+ * cannot be reached. It is many hosts behind one address, which may differ for a while (one that
+ * has just begun, a split), and what it says goes into nodes' configurations: another list than
+ * before is taken when the same one has come REGIONS_SAME times in a row.
  */
 #ifndef REGIONS_H
 #define REGIONS_H
@@ -21,12 +23,20 @@
 #include "region.h"
 
 #define REGIONS_WHY_LEN 256
+#define REGIONS_SAME    3
 
 enum region_state {
     REGION_UNASKED = 0, /* no poll has ended yet */
     REGION_UNREACHABLE, /* what it said last of its readiness is too old */
     REGION_NOT_READY,
     REGION_READY,
+};
+
+/* A list that may be taken in place of the one that is. Owned. */
+struct region_offer {
+    void *items;
+    size_t n;
+    unsigned times; /* it came so often in a row */
 };
 
 struct region {
@@ -46,6 +56,8 @@ struct region {
     size_t n_seeds;
     struct region_dc *dcs;
     size_t n_dcs;
+    bool seeds_changed; /* they are others now; the caller clears it */
+    struct region_offer offered_seeds, offered_dcs;
 };
 
 struct regions {
@@ -67,7 +79,8 @@ int regions_set(struct regions *regions, const char *own, const char *const *oth
 /* What was kept before this process began. */
 void regions_recall(struct regions *regions, const char *name, struct region_answer *kept);
 
-/* Takes an answer in, and its lists. True when a document other than /regions has to change. */
+/* Takes an answer in, and its lists when it is time. True when a document other than /regions has
+ * to change. */
 bool regions_ingest(struct regions *regions, const char *name, struct region_answer *answer);
 
 /* Whose turn is it? `own_ready` is what this host's own region says of itself. True when something
@@ -83,6 +96,9 @@ const char *regions_waits(const struct regions *regions, char why[REGIONS_WHY_LE
  */
 int regions_dcs(const struct regions *regions, const struct cluster *cluster,
                 struct region_dc **ret, size_t *ret_n);
+
+/* NULL = there is none. */
+struct region *regions_find(const struct regions *regions, const char *name);
 
 void regions_free(struct regions *regions);
 

@@ -213,16 +213,30 @@ static void set_seed(struct cluster *cluster, struct node *node, bool seed)
     mark_verdict(cluster, node);
 }
 
-static bool regions_have(const struct regions *regions, const struct prober_addr *address)
+static int compare_addresses(const void *a, const void *b)
 {
-    for (size_t i = 0; regions && i < regions->n; i++) {
-        const struct region *region = &regions->items[i];
+    return prober_addr_compare(a, b);
+}
 
-        if (!region->own &&
-            addresses_have(&(struct addresses){region->seeds, region->n_seeds}, address))
-            return true;
-    }
-    return false;
+/* The seeds of the other regions, sorted. */
+static struct addresses seeds_elsewhere(const struct regions *regions)
+{
+    struct addresses seeds = {0};
+    size_t n = 0;
+
+    for (size_t i = 0; regions && i < regions->n; i++)
+        n += regions->items[i].n_seeds;
+    seeds.items = model_alloc(n, sizeof(*seeds.items));
+    for (size_t i = 0; regions && i < regions->n; i++)
+        for (size_t j = 0; !regions->items[i].own && j < regions->items[i].n_seeds; j++)
+            seeds.items[seeds.n++] = regions->items[i].seeds[j];
+    qsort(seeds.items, seeds.n, sizeof(*seeds.items), compare_addresses);
+    return seeds;
+}
+
+static bool sorted_have(const struct addresses *sorted, const struct prober_addr *address)
+{
+    return bsearch(address, sorted->items, sorted->n, sizeof(*address), compare_addresses) != NULL;
 }
 
 /* What the rule makes of a node while there are no lists. */
@@ -281,6 +295,7 @@ void seeds_apply(struct cluster *cluster, const struct values *values,
 {
     struct seed_lists lists;
     struct places places;
+    struct addresses elsewhere = seeds_elsewhere(settings->regions);
     enum fate *fates;
 
     seed_lists_load(values, &lists);
@@ -294,13 +309,14 @@ void seeds_apply(struct cluster *cluster, const struct values *values,
         if (list)
             set_seed(cluster, node, addresses_have(&list->seeds, &node->address));
         else if (!region_names(settings->datacenters, datacenter))
-            set_seed(cluster, node, regions_have(settings->regions, &node->address));
+            set_seed(cluster, node, sorted_have(&elsewhere, &node->address));
         else if (region_has_lists(&lists, settings))
             set_seed(cluster, node, false);
         else if (fates[node->index] != FATE_STAYS)
             set_seed(cluster, node, fates[node->index] == FATE_SEED);
     }
     free(fates);
+    addresses_free(&elsewhere);
     free(places.items);
     seed_lists_free(&lists);
 }
@@ -399,11 +415,6 @@ static void add_change(struct seeds_change *changes, size_t *n, const char *data
     snprintf(change->key, sizeof(change->key), "seeds/%s", datacenter);
     change->text = text;
     (*n)++;
-}
-
-static int compare_addresses(const void *a, const void *b)
-{
-    return prober_addr_compare(a, b);
 }
 
 /* The list of a data center, unless it has those chosen already. */

@@ -77,7 +77,14 @@ bool seeds_unchosen(const struct cluster *cluster, size_t *ret_voters, size_t *r
 
 /*
  * The seeds of this host's region, data center by data center by name, in the order of each one's
- * list; and of all: region by region by name. Each once. Freed by addresses_free().
+ * list, or what an operator has said in place of that; and of all, each once, alike on the hosts of
+ * all regions:
+ * - Where the regions ask each other: region by region by name, as each one says; then those of the
+ *   data centers that no region which says its seeds has.
+ * - Where they do not, which data centers another region has is not known. If this one names its
+ *   own: what operators have said for any region, by its name, stands in place of the lists of the
+ *   data centers in which those seeds are; then the lists of the others, by name.
+ * Freed by addresses_free().
  */
 void seeds_of_region(const struct cluster *cluster, const struct values *values,
                      const struct seeds_settings *settings, struct addresses *ret);

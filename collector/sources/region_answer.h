@@ -7,7 +7,7 @@
 
 #include "observation.h"
 
-#define REGION_SEEDS_MAX 10000
+#define REGION_SEEDS_MAX 1000
 #define REGION_DCS_MAX   1000
 
 struct region_dc {
@@ -24,7 +24,7 @@ struct region_answer {
     int64_t began_ms;   /* when we began to ask */
     int64_t age_ms;     /* of what it says of its readiness, by then */
     enum trilean ready; /* unknown = it did not say */
-    /* NULL = it did not say, or what it said last time. Owned. */
+    /* NULL = it did not say. Owned. */
     struct prober_addr *seeds; /* in its order */
     size_t n_seeds;
     struct region_dc *dcs;

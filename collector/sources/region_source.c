@@ -24,8 +24,6 @@ struct region_source {
     struct http *http;
     struct http_login login;
     char *url[DOCUMENTS];
-    char etag[DOCUMENTS][ETAG_LEN]; /* "" = nothing is known */
-    enum trilean ready;             /* as it said last */
 
     /* The poll that runs. */
     struct http_request *request;
@@ -93,7 +91,7 @@ static void take_part(struct region_source *source, const struct http_answer *go
     struct region_answer *answer = &source->answer;
 
     if (source->at == 0) {
-        answer->ready = source->ready = part->ready;
+        answer->ready = part->ready;
         answer->age_ms = got->age_ms;
     }
     if (part->seeds) {
@@ -109,24 +107,17 @@ static void take_part(struct region_source *source, const struct http_answer *go
 /* A readiness of which nobody says how old it is cannot be relied upon. */
 static void take_document(struct region_source *source, const struct http_answer *got)
 {
-    char *etag = source->etag[source->at];
     struct region_answer part = {0};
     enum poll_result result = POLL_OK;
 
     if (source->at == 0 && got->age_ms < 0)
         result = poll_fail(POLL_BAD_SHAPE, part.detail, "no X-Prober-Age-Ms");
-    else if (got->not_modified)
-        part.ready = source->ready;
     else
         result = documents[source->at].read(got->body ? got->body : "", got->len, &part);
-    if (result != POLL_OK) {
-        etag[0] = '\0';
+    if (result == POLL_OK)
+        take_part(source, got, &part);
+    else
         take_reason(source, result, got->status, part.detail);
-        return;
-    }
-    if (!got->not_modified)
-        memcpy(etag, got->etag, strnlen(got->etag, ETAG_LEN - 1) + 1);
-    take_part(source, got, &part);
 }
 
 static void finish(struct region_source *source)
@@ -145,12 +136,10 @@ static void on_answer(const struct http_answer *got, void *userdata)
     struct region_source *source = userdata;
 
     source->request = NULL;
-    if (got->result == POLL_OK) {
+    if (got->result == POLL_OK)
         take_document(source, got);
-    } else {
-        source->etag[source->at][0] = '\0';
+    else
         take_reason(source, got->result, got->status, got->detail);
-    }
     /* Who cannot be reached, or refuses the login, is not asked the rest. */
     if (++source->at < DOCUMENTS && got->status != 0 && got->result != POLL_AUTH &&
         ask(source) == 0)
@@ -163,7 +152,6 @@ static int ask(struct region_source *source)
     const struct http_ask get = {
         .url = source->url[source->at],
         .login = &source->login,
-        .etag = source->etag[source->at],
         .timeout_ms = source->timeout_ms / DOCUMENTS,
         .max_bytes = ANSWER_MAX,
     };

@@ -120,11 +120,15 @@ static void refused_lines(void **state)
          ":2:", "\"eu\" is there twice"},
         {"regions = ( { name = \"eu\"; url = \"http://e\"; dcs = 1; } );",
          ":1:", "accepted: name, url, user, password_file, ca_file"},
-        {"regions = ( { name = \"eu\"; url = \"http://e\"; user = \"u\"; } );", "",
-         "the systemd credential region-eu-password"},
+        {"region: { name = \"ap\"; };\n"
+         "regions = ( { name = \"eu\"; url = \"http://e\"; user = \"u\"; } );",
+         "", "the systemd credential region-eu-password"},
         {"regions = ( { name = \"eu\"; url = \"http://e\";\n"
          " password_file = \"/nonexistent/p\"; } );",
          ":2:", "regions.password_file: cannot read /nonexistent/p"},
+        {"region: { datacenters = [ \"dc1\" ]; };\n"
+         "regions = ( { name = \"eu\"; url = \"http://e\"; } );",
+         ":2:", "needs region.name; expected region: { name = \"…\"; }"},
         {"local: {\n source \"x\";\n};", ":2:", "syntax error"},
         {"local: { source = \"a\"; source = \"b\"; };", ":1:", "duplicate"},
     };

@@ -88,7 +88,9 @@ static void what_may_be_done(void **state)
         {"11+ 12+ 13+ 21L", 6, NULL, "", "10.0.0.4 is leaving", ""},
         /* Who is DOWN is present, blocks nobody, and may be started: one in a rack at a time. */
         {"11+ 12+ 13D", 6, NULL, "r1", "", "2"},
-        {"11+ 12+ 13+ 13+ 11D 11D 12D", 9, NULL, "r2", "", "4 6"},
+        {"11+ 12+ 13+ 13+ 11D 11D 12D", 9, NULL, "r3", "10.0.0.7 is down in this rack", "4 6"},
+        {"12+ 13+ 11D", 6, NULL, "r2", "10.0.0.3 is down in this rack, and to be started", "2"},
+        {"21+ 11D 12D 13D", 6, NULL, "", "none of its racks may have one now", "1 2 3"},
         {"12+ 11s 11D 12+ 12+ 13+ 13+ 13+", 9, NULL, "", "10.0.0.2 is coming up in this rack", ""},
         {"11n 11D 12+ 13+ 13+", 9, NULL, "r2", "10.0.0.1 is coming up in this rack", ""},
         /* What the configuration does not know. */
@@ -149,6 +151,44 @@ static void wanted_and_present(void **state)
     assert_string_equal(plan.dcs[1].name, "dc2");
     assert_int_equal(plan.dcs[1].n_racks, 0);
     assert_int_equal(plan.dcs[1].seeds_wanted, 3);
+    plan_done(&plan);
+    fleet_done(&fleet);
+}
+
+/* As they are chosen, whatever order the configuration has. */
+static void seeds_by_the_names_of_racks(void **state)
+{
+    static char *backwards[] = {r3, r1, NULL};
+    const struct dc_wanted wanted = {dc1, 5, backwards};
+    const struct plan_settings settings = {{NULL, &wanted, 1}, NULL};
+    struct fleet fleet;
+    struct plan plan;
+
+    (void)state;
+    place(&fleet, "11+");
+    assert_int_equal(plan_make(fleet.cluster, &settings, &plan), 0);
+    assert_string_equal(plan.dcs[0].racks[0].name, "r3");
+    assert_int_equal(plan.dcs[0].racks[0].wanted, 3);
+    assert_int_equal(plan.dcs[0].racks[0].seeds_wanted, 1);
+    assert_int_equal(plan.dcs[0].racks[1].wanted, 2);
+    assert_int_equal(plan.dcs[0].racks[1].seeds_wanted, 2);
+    plan_done(&plan);
+    fleet_done(&fleet);
+}
+
+/* A data center that cannot grow now keeps no other one from it. */
+static void a_stuck_data_center_has_no_turn(void **state)
+{
+    const struct dc_wanted wanted[] = {{dc1, 6, racks}, {dc2, 9, NULL}};
+    const struct plan_settings settings = {{NULL, wanted, 2}, NULL};
+    struct fleet fleet;
+    struct plan plan;
+
+    (void)state;
+    place(&fleet, "21+ 11D 12D 13D 21+ 22+ 22+");
+    assert_int_equal(plan_make(fleet.cluster, &settings, &plan), 0);
+    assert_false(plan.dcs[0].may_add);
+    assert_true(plan.dcs[1].may_add);
     plan_done(&plan);
     fleet_done(&fleet);
 }
@@ -272,6 +312,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_may_be_done),
         cmocka_unit_test(wanted_and_present),
+        cmocka_unit_test(seeds_by_the_names_of_racks),
+        cmocka_unit_test(a_stuck_data_center_has_no_turn),
         cmocka_unit_test(one_data_center_after_the_other),
         cmocka_unit_test(the_document),
         cmocka_unit_test(following_it_ends_at_what_is_wanted),

@@ -162,7 +162,8 @@ static void seeds_never_vanish(void **state)
     lists(&regions, "ap", "[]", "[]");
     regions_judge(&regions, true, 1000000);
     assert_string_equal(seeds_text(&regions), "10.1.0.2 10.1.0.1 10.2.0.1");
-    lists(&regions, "ap", "[\"10.1.0.3\"]", "[]");
+    for (unsigned i = 0; i < REGIONS_SAME; i++)
+        lists(&regions, "ap", "[\"10.1.0.3\"]", "[]");
     assert_string_equal(seeds_text(&regions), "10.1.0.3 10.2.0.1");
     /* Another configuration: those that stay are known. */
     assert_int_equal(regions_set(&regions, "eu", fewer, 1, TTL), 0);
@@ -170,6 +171,45 @@ static void seeds_never_vanish(void **state)
     assert_int_equal(regions_set(&regions, "eu", NULL, 0, TTL), 0);
     assert_int_equal(regions.n, 0);
     assert_string_equal(seeds_text(&regions), "");
+    regions_free(&regions);
+}
+
+/* Two halves behind one address, and one that has just begun. */
+static void another_list_is_taken_once_it_has_come_for_a_while(void **state)
+{
+    static const char one[] = "[\"10.1.0.1\"]", two[] = "[\"10.1.0.2\"]";
+    static const char dc[] = "[{\"name\":\"dc1\",\"replicas\":1}]";
+    static const char more[] = "[{\"name\":\"dc1\",\"replicas\":2}]";
+    static const struct {
+        const char *seeds, *dcs; /* as they come; "" = it cannot be reached */
+        const char *held;
+        unsigned replicas;
+    } table[] = {
+        {one, dc, "10.1.0.1", 1},    {two, dc, "10.1.0.1", 1},   {two, dc, "10.1.0.1", 1},
+        {one, more, "10.1.0.1", 1},  {two, dc, "10.1.0.1", 1},   {one, more, "10.1.0.1", 1},
+        {two, more, "10.1.0.1", 1},  {two, more, "10.1.0.1", 2}, {"", "", "10.1.0.1", 2},
+        {"[]", "[]", "10.1.0.1", 2}, {two, more, "10.1.0.2", 2}, {one, more, "10.1.0.2", 2},
+        {two, more, "10.1.0.2", 2},  {one, more, "10.1.0.2", 2},
+    };
+    struct regions regions;
+
+    (void)state;
+    setup(&regions, "eu");
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        bool changed = i == 0 || strcmp(table[i].held, table[i - 1].held) != 0;
+        struct region *ap = region(&regions, "ap");
+
+        ap->seeds_changed = regions.unsaved = false;
+        if (*table[i].seeds)
+            lists(&regions, "ap", table[i].seeds, table[i].dcs);
+        else
+            hear(&regions, "ap", '!', 1);
+        if (strcmp(seeds_text(&regions), table[i].held) != 0 ||
+            ap->dcs[0].replicas != table[i].replicas || ap->seeds_changed != changed)
+            fail_msg("%zu: %s, %u replicas, %s", i, seeds_text(&regions), ap->dcs[0].replicas,
+                     ap->seeds_changed ? "changed" : "the same");
+        assert_true(regions.unsaved || !changed);
+    }
     regions_free(&regions);
 }
 
@@ -309,6 +349,7 @@ int main(void)
         cmocka_unit_test(whose_turn_it_is),
         cmocka_unit_test(what_is_told_counts_for_a_while),
         cmocka_unit_test(seeds_never_vanish),
+        cmocka_unit_test(another_list_is_taken_once_it_has_come_for_a_while),
         cmocka_unit_test(data_centers_of_all),
         cmocka_unit_test(what_is_kept_comes_back),
         cmocka_unit_test(bodies),

@@ -226,6 +226,19 @@ static void what_is_no_list_is_none(void **state)
     addresses_free(&parsed);
 }
 
+static void assert_all(const struct fleet *fleet, const struct values *values,
+                       const struct seeds_settings *settings, const char *all)
+{
+    struct addresses seeds;
+    char *text;
+
+    seeds_of_all(fleet->cluster, values, settings, &seeds);
+    text = addresses_text(&seeds);
+    assert_string_equal(text, all);
+    free(text);
+    addresses_free(&seeds);
+}
+
 static void assert_seeds(const struct fleet *fleet, const struct values *values,
                          const struct seeds_settings *settings, const char *region, const char *all)
 {
@@ -237,11 +250,7 @@ static void assert_seeds(const struct fleet *fleet, const struct values *values,
     assert_string_equal(text, region);
     free(text);
     addresses_free(&seeds);
-    seeds_of_all(fleet->cluster, values, settings, &seeds);
-    text = addresses_text(&seeds);
-    assert_string_equal(text, all);
-    free(text);
-    addresses_free(&seeds);
+    assert_all(fleet, values, settings, all);
 }
 
 static void the_region_shows_its_seeds_and_those_of_all(void **state)
@@ -293,6 +302,112 @@ static void the_region_shows_its_seeds_and_those_of_all(void **state)
     values_free(&values);
 }
 
+/* A host of one region takes what one of another shows of that. */
+static void ask(struct regions *regions, const char *name, const struct fleet *fleet,
+                const struct values *values, const struct seeds_settings *other)
+{
+    for (unsigned i = 0; i < REGIONS_SAME; i++) {
+        struct region_answer answer = {.result = POLL_OK, .path = ""};
+        struct addresses seeds;
+
+        seeds_of_region(fleet->cluster, values, other, &seeds);
+        answer.seeds = seeds.items;
+        answer.n_seeds = seeds.n;
+        answer.dcs = calloc(1, sizeof(*answer.dcs));
+        answer.n_dcs = 1;
+        strcpy(answer.dcs[0].name, other->datacenters[0]);
+        regions_ingest(regions, name, &answer);
+        region_answer_done(&answer);
+    }
+}
+
+/* Two regions of one cluster, with the same values. */
+static void hosts_of_all_regions_show_the_same(void **state)
+{
+    static const struct {
+        const char *eu;            /* what operators say for it */
+        const char *asked, *else_; /* where the regions ask each other, and where they do not */
+    } table[] = {
+        {NULL, "[\"10.0.0.3\",\"10.0.0.4\",\"10.0.0.1\",\"10.0.0.2\"]",
+         "[\"10.0.0.1\",\"10.0.0.2\",\"10.0.0.3\",\"10.0.0.4\"]"},
+        {"[\"10.0.0.2\"]", "[\"10.0.0.3\",\"10.0.0.4\",\"10.0.0.2\"]",
+         "[\"10.0.0.2\",\"10.0.0.3\",\"10.0.0.4\"]"},
+        /* Nobody knows where that is. */
+        {"[\"192.0.2.1\"]", "[\"10.0.0.3\",\"10.0.0.4\",\"192.0.2.1\"]",
+         "[\"192.0.2.1\",\"10.0.0.1\",\"10.0.0.2\",\"10.0.0.3\",\"10.0.0.4\"]"},
+    };
+    char *const dc1[] = {(char *)"dc1", NULL}, *const dc2[] = {(char *)"dc2", NULL};
+    const char *const in_ap[] = {"eu"}, *const in_eu[] = {"ap"};
+    struct regions regions_ap = {0}, regions_eu = {0};
+    struct seeds_settings ap = {.datacenters = dc2, .region_name = "ap", .regions = &regions_ap};
+    struct seeds_settings eu = {.datacenters = dc1, .region_name = "eu", .regions = &regions_eu};
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "11 11");
+    fleet_rounds(&fleet, 2000);
+    set(&values, "seeds/dc1", "[\"10.0.0.1\",\"10.0.0.2\"]");
+    set(&values, "seeds/dc2", "[\"10.0.0.3\",\"10.0.0.4\"]");
+    assert_int_equal(regions_set(&regions_ap, "ap", in_ap, 1, 10000), 0);
+    assert_int_equal(regions_set(&regions_eu, "eu", in_eu, 1, 10000), 0);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        set(&values, "region/eu/localseeds", table[i].eu);
+        ap.regions = &regions_ap;
+        eu.regions = &regions_eu;
+        ask(&regions_ap, "eu", &fleet, &values, &eu);
+        ask(&regions_eu, "ap", &fleet, &values, &ap);
+        assert_all(&fleet, &values, &ap, table[i].asked);
+        assert_all(&fleet, &values, &eu, table[i].asked);
+        ap.regions = eu.regions = NULL;
+        assert_all(&fleet, &values, &ap, table[i].else_);
+        assert_all(&fleet, &values, &eu, table[i].else_);
+    }
+    /* One region of everything: what operators say stands in place of it all. */
+    eu.datacenters = NULL;
+    assert_all(&fleet, &values, &eu, "[\"192.0.2.1\"]");
+    regions_free(&regions_ap);
+    regions_free(&regions_eu);
+    fleet_done(&fleet);
+    values_free(&values);
+}
+
+/* As many as ten regions may say, of which each says the same; sorted or not makes no difference to
+ * what is shown. */
+static void many_seeds_are_shown_once(void **state)
+{
+    const char *const others[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+    struct regions regions = {0};
+    struct seeds_settings settings = {.region_name = "zz", .regions = &regions};
+    struct addresses seeds;
+    struct fleet fleet;
+
+    (void)state;
+    place(&fleet, "1");
+    assert_int_equal(regions_set(&regions, "zz", others, 10, 1000), 0);
+    for (size_t i = 0; i < 10; i++) {
+        struct region_answer answer = {.result = POLL_OK, .path = ""};
+
+        answer.n_seeds = REGION_SEEDS_MAX;
+        answer.seeds = calloc(answer.n_seeds, sizeof(*answer.seeds));
+        for (size_t j = 0; j < answer.n_seeds; j++)
+            answer.seeds[j] = fleet_address((i * 500 + answer.n_seeds - 1 - j));
+        regions_ingest(&regions, others[i], &answer);
+        region_answer_done(&answer);
+    }
+    seeds_of_all(fleet.cluster, NULL, &settings, &seeds);
+    assert_int_equal(seeds.n, 5500);
+    for (size_t i = 0; i < seeds.n; i++) {
+        struct prober_addr expected =
+            fleet_address(i < 1000 ? 999 - i : (i - 1000) / 500 * 500 + 1499 - (i - 1000) % 500);
+
+        assert_int_equal(prober_addr_compare(&seeds.items[i], &expected), 0);
+    }
+    addresses_free(&seeds);
+    regions_free(&regions);
+    fleet_done(&fleet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +422,8 @@ int main(void)
         cmocka_unit_test(a_list_goes_with_the_last_node_of_its_data_center),
         cmocka_unit_test(what_is_no_list_is_none),
         cmocka_unit_test(the_region_shows_its_seeds_and_those_of_all),
+        cmocka_unit_test(hosts_of_all_regions_show_the_same),
+        cmocka_unit_test(many_seeds_are_shown_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
