@@ -50,6 +50,8 @@ my @good = (
     [ '127.0.0.1', '["2001:DB8::1"]', '"2001:db8::1"' ],
     [ '"[2001:db8::7]:7001"', '["2001:db8::1","10.0.0.2"]', '"[2001:db8::1]:7001,10.0.0.2:7001"' ],
     [ '"2001:db8::7"', '["2001:db8::1"]', '"2001:db8::1"' ],
+    [ '"seed1.example.com:7001"', $list, '"10.0.0.1:7001,10.0.0.2:7001"' ],
+    [ '"seed1.example.com:x"', $list, '"10.0.0.1,10.0.0.2"' ],
     [ '"10.0.0.2:7001, 10.0.0.5:7000"', $list, '"10.0.0.1:7001,10.0.0.2:7001"' ],
     [ '"127.0.0.1"', '["10.0.0.9","10.0.0.1","10.0.0.1"]', '"10.0.0.1"' ],
 );
@@ -74,18 +76,29 @@ for my $case (@good) {
     is(join(' ', (stat $yaml)[1, 9]), join(' ', @st[1, 9]), 'and the file is the same one');
 }
 
-# Other shapes that YAML allows.
-for my $case (
-    [ "seed_provider:\n  - class_name: a.b.C\n    parameters: [{seeds: '127.0.0.1'}]\nx: y\n", q(seeds: '10.0.0.1,10.0.0.2'}]) ],
-    [ "seed_provider:\n- class_name: a.b.C\n  parameters:\n  - seeds: \"127.0.0.1\"", 'seeds: "10.0.0.1,10.0.0.2"' ],
-    [ "seed_provider: [{class_name: a, parameters: [{seeds: 127.0.0.1}]}]\n", 'seeds: "10.0.0.1,10.0.0.2"}]}]' ],
+# Other shapes that YAML allows: what stands there for the seeds is @.
+my $json = qq({ "listen_address": "h", "x" : [ "a", {"seeds": "b"} ],\n "seed_provider":[\n{"class_name": "a.b.C",\n "parameters":\n)
+    . qq([\n  {\n "seeds"%s: @,\n "more": "c" }\n ]}] }\n);
+for my $text (
+    "seed_provider:\n  - class_name: a.b.C\n    parameters: [{seeds: @}]\nx: y\n",
+    "seed_provider:\n- class_name: a.b.C\n  parameters:\n  - seeds: @",
+    "seed_provider: [{class_name: a, parameters: [{seeds: @}]}]\n",
+    "seed_provider: [{class_name: a, parameters: [ seeds: @ ] # }\n}]\n",
+    "seed_provider : \n  - parameters :\n      - seeds : @\n",
+    qq("seed_provider":\n  - 'parameters':\n      - "seeds": @\n),
+    "seed_provider:\n  - class_name: {foo: bar}\n    parameters:\n      - seeds: @\nx: {\n  a: b }\n",
+    "seed_provider:\n  - class_name: other\n    options: {seeds: 1.1.1.1}\n    parameters:\n    - a: b\n    - seeds: @\n",
+    "seed_provider:\n  - options:\n      - seeds: 1.1.1.1\n    parameters:\n      seeds: @ # y\n  - class_name: b\n    seeds: 2.2.2.2\n",
+    "note: |\n  it's\n  seed_provider:\n    - parameters:\n      - seeds: 1.1.1.1\ntext: 'a\n  { b'\nseed_provider:\n  - parameters:\n    - seeds: @\n",
+    sprintf($json, ''), sprintf($json, ' '),
 ) {
-    my ($text, $then) = @$case;
-    spew($yaml, $text);
-    my ($exit, $said) = apply($list);
-    is($exit, 0, "$then") or diag($said);
-    (my $wanted = $text) =~ s/seeds:.*?(?=\n|\z)/$then/;
-    is(slurp($yaml), $wanted, 'as it should');
+    for my $from ('"127.0.0.1"', $text =~ /,\n "more/ ? () : '127.0.0.1') {
+        spew($yaml, my $is = $text =~ s/@/$from/r);
+        my ($exit, $said) = apply($list);
+        is($exit, 0, $is) or diag($said);
+        my $quote = $from =~ /"/ || $text =~ /\{[^}\n]*@/ || $text =~ /\[ seeds/ ? '"' : '';
+        is(slurp($yaml), $text =~ s/@/${quote}10.0.0.1,10.0.0.2$quote/r, 'as it should');
+    }
 }
 
 # Who is the first node keeps itself.
@@ -116,7 +129,7 @@ sub refused {
 my $fine = sprintf $before, '"127.0.0.1"';
 refused('no seeds line', "cluster_name: x\nseed_provider:\n    # - seeds: \"1\"\n", $list, qr/no seeds line/);
 refused('elsewhere', "other:\n    - seeds: \"10.0.0.1\"\n", $list, qr/no seeds line/);
-refused('two', $fine =~ s/( +- seeds.*\n)/$1$1/r, $list, qr/two seeds lines/);
+refused('two', $fine =~ s/( +- seeds: "127.*\n)/$1$1/r, $list, qr/two seeds lines/);
 refused('two providers', $fine . $fine, $list, qr/seed_provider is there twice/);
 refused('CRLF', $fine =~ s/\n/\r\n/gr, $list, qr/CRLF/);
 refused('NUL', "$fine\0", $list, qr/NUL/);
@@ -126,6 +139,20 @@ refused('a block', sprintf($before, ">\n            127.0.0.1"), $list, qr/one s
 refused('two lines', sprintf($before, "127.0.0.1,\n              127.0.0.2"), $list, qr/next line/);
 refused('an open quote', sprintf($before, "\"127.0.0.1,\n            127.0.0.2\""), $list, qr/one quoted string/);
 refused('an escape', sprintf($before, '"127.0.0.1\x2c"'), $list, qr/backslash/);
+my $way = qr/in its way/;
+my $below = sub { my ($lines) = @_; return $fine =~ s/(      parameters:\n)/$lines$1/r };
+refused("text in $_->[0]", $below->($_->[1]), $list, $way) for
+    [ 'a block', qq(      note: |\n          - seeds: "1.1.1.1"\n) ],
+    [ 'a folded block', qq(      note: !!str >2- # why\n          - seeds: "1.1.1.1"\n) ],
+    [ 'a block in a list', qq(      notes:\n        - |+\n          - seeds: "1.1.1.1"\n) ],
+    [ 'an open quote', qq(      note: "a\n          - seeds: '1.1.1.1'\n        b"\n) ],
+    [ 'a single quote', qq(      note: 'it''s\n          - seeds: "1.1.1.1"\n        b'\n) ];
+refused('options of another kind', $fine =~ s/parameters:/options:/r, $list, qr/no seeds line/);
+refused('options in braces', "seed_provider:\n  - class_name: a\n    options: {seeds: '1.1.1.1'}\n", $list, qr/no seeds line/);
+refused('an open brace', "x: {\n$fine", $list, qr/is not closed/);
+refused('deep braces', 'x: ' . '[' x 40 . ']' x 40 . "\n$fine", $list, qr/too deep/);
+refused('more than one without quotes', "seed_provider: [{parameters: [{seeds: 1.1.1.1,2.2.2.2}]}]\n", $list, qr/one string on one line/);
+refused('more than a line in braces', "seed_provider: [{parameters: [{seeds: 1.1.1.1\n 2.2.2.2}]}]\n", $list, qr/one string on one line/);
 refused('an alias', sprintf($before, '*seeds'), $list, qr/one string/);
 refused('empty', '', $list, qr/no seeds line/);
 refused('too large', $fine . '#' x (1 << 20), $list, qr/1 MiB/);
