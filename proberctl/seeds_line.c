@@ -243,17 +243,39 @@ static const char *check_bytes(const char *text, size_t len)
     return NULL;
 }
 
+/* broadcast_address and listen_address. Left alone where it is a name, empty or 0.0.0.0. */
+static void read_own(const struct walk *walk, const char *at, char own[PROBER_ADDR_STRLEN])
+{
+    struct prober_addr address;
+    const char *to;
+    bool quoted;
+
+    at = skip_blanks(at, walk->after);
+    if (at == walk->after)
+        return;
+    quoted = *at == '"' || *at == '\'';
+    to = quoted ? closing_quote(at, walk->after) : plain_end(walk, at);
+    at += quoted;
+    if (to && prober_addr_parse(at, (size_t)(to - at), &address) == 0 &&
+        !prober_addr_is_unset(&address))
+        prober_addr_format(&address, own);
+}
+
 /* Behind the colon of a key, which the walk has entered. */
 static const char *take_key(struct walk *walk, const char *at, struct seeds_line *ret)
 {
-    static const enum name provider[] = {SEED_PROVIDER},
-                           seeds[] = {SEED_PROVIDER, PARAMETERS, SEEDS};
+    static const enum name provider[] = {SEED_PROVIDER}, broadcast[] = {BROADCAST},
+                           listen[] = {LISTEN}, seeds[] = {SEED_PROVIDER, PARAMETERS, SEEDS};
 
     if (is_at(walk, provider, 1)) {
         if (walk->has_provider)
             return "seed_provider is there twice; take one of them out";
         walk->has_provider = true;
     }
+    if (is_at(walk, broadcast, 1))
+        read_own(walk, at, ret->broadcast);
+    if (is_at(walk, listen, 1))
+        read_own(walk, at, ret->listen);
     if (!is_at(walk, seeds, 3))
         return NULL;
     if (walk->has_seeds)

@@ -111,6 +111,32 @@ spew("$dir/conf", qq(region: { first_node = "10.0.0.9"; };\n));
 is((apply('["10.0.0.9"]', '--config', "$dir/conf"))[0], 0, 'as the configuration has it');
 is(slurp($yaml), sprintf($before, '"10.0.0.9"'), 'it is its own seed');
 
+# What the file itself says of its node is not invited either, nor needed from elsewhere.
+my $all = '["10.0.0.1","10.0.0.7","10.0.0.8","10.0.0.9"]';
+for my $case (
+    [ "listen_address: 10.0.0.8\n", '10.0.0.1,10.0.0.7', 'the address to listen on' ],
+    [ "'listen_address' : '10.0.0.8' # x\nbroadcast_address: \"10.0.0.7\"\n", '10.0.0.1', 'both' ],
+    [ "listen_address: 0.0.0.0\nbroadcast_address: ::ffff:10.0.0.7\n", '10.0.0.1,10.0.0.8', 'the one to broadcast' ],
+    [ "# broadcast_address: 10.0.0.1\n\nx:\n  listen_address: 10.0.0.7\nlisten_address:\n", '10.0.0.1,10.0.0.7,10.0.0.8', 'neither' ],
+) {
+    my ($lines, $then, $what) = @$case;
+    my $text = sprintf($before, '"%s"') =~ s/^listen_address.*\n//mr . $lines;
+    spew($yaml, sprintf $text, '127.0.0.1');
+    my ($exit, $said) = apply($all);
+    is($exit, 0, $what) or diag($said);
+    is(slurp($yaml), sprintf($text, $then), "$what: is left out");
+    next if $what eq 'neither';
+    is((apply($all, '--first-node', '10.0.0.' . ($what eq 'the address to listen on' ? 8 : 7)))[0], 0, "$what, of the first node");
+    is(slurp($yaml), sprintf($text, '10.0.0.1,10.0.0.7,10.0.0.8,10.0.0.9'), 'which keeps itself');
+    spew("$dir/seeds", $all);
+    my @from = ('seeds', '--apply', $yaml, '--segment', "$dir/none", '--from-file', "$dir/seeds");
+    ($exit, $said) = run($ctl, @from);
+    is($exit, 0, "$what, and no --own") or diag($said);
+    is(slurp($yaml), sprintf($text, "$then,10.0.0.9"), 'is enough');
+    spew("$dir/seeds", $what eq 'the address to listen on' ? '["10.0.0.8"]' : '["10.0.0.7"]');
+    like((run($ctl, @from))[1], qr/10\.0\.0\.[78], this host's own address, is the only seed/, "$what: and who that is");
+}
+
 # What is wrong is said, and the file is as it was.
 sub refused {
     my ($what, $text, $seeds, $said_like, @options) = @_;
