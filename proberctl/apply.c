@@ -2,9 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "conf.h"
 #include "document.h"
 #include "prober_addr.h"
 #include "replace.h"
@@ -105,33 +103,6 @@ static json_t *choose(const json_t *seeds, const struct own *leave_out)
     return ret;
 }
 
-static void conf_is_wrong(const char *message, void *userdata)
-{
-    (void)userdata;
-    complain("%s", message);
-}
-
-/* Who may be its own seed: --first-node, or as the collector's configuration has it. "" = nobody,
- * also when that cannot be read: to leave an address out is the safe side. */
-static bool find_first(const struct options *options, char first[PROBER_ADDR_STRLEN])
-{
-    const char *path = options->config ? options->config : CONF_PATH;
-    struct conf *conf = NULL;
-    bool fine = true;
-
-    first[0] = '\0';
-    if (options->first_node)
-        return read_address(options->first_node, first);
-    if (!options->config && access(path, F_OK) < 0)
-        return true;
-    if (conf_load(path, conf_is_wrong, NULL, &conf) < 0)
-        complain("so region.first_node is not known and this host not it; --first-node says it");
-    else if (*conf->first_node)
-        fine = read_address(conf->first_node, first);
-    conf_free(conf);
-    return fine;
-}
-
 /* It is its own only seed. */
 static void explain_alone(const struct options *options, const json_t *seeds)
 {
@@ -148,11 +119,12 @@ static void explain_alone(const struct options *options, const json_t *seeds)
 /* What is to be in the file. NULL: it said why. Empty: nothing is to be done, and it said so. */
 static json_t *wanted(const struct options *options, const struct seeds_line *line)
 {
-    char first[PROBER_ADDR_STRLEN];
+    char first[PROBER_ADDR_STRLEN] = "";
     json_t *all, *chosen = NULL;
     struct own own;
 
-    if (!find_own(options, line, &own) || !find_first(options, first))
+    if (!find_own(options, line, &own) ||
+        (options->first_node && !read_address(options->first_node, first)))
         return NULL;
     all = load_seeds(options);
     if (all && !json_is_array(all))

@@ -16,11 +16,12 @@ enum answer {
 };
 
 struct options {
-    const char *segment, *socket;
+    const char *segment, *socket; /* by options, the configuration or as installed */
+    const char *config;           /* NULL = not given */
     bool json;
     const char *ttl, *timeout;
-    bool reload; /* of seeds --apply */
-    const char *apply, *first_node, *own, *from_file, *config; /* of seeds; NULL = not given */
+    bool reload;                                      /* of seeds --apply */
+    const char *apply, *first_node, *own, *from_file; /* of seeds; NULL = not given */
 };
 
 /* A line on stderr, with the program's name before it. */

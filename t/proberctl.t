@@ -96,6 +96,13 @@ says(['regions'], 0, qr/^a\tunreachable\tnext\t-\t10\.1\.0\.1\trefused\nb\tnot r
 $segment->put('/dcs', 200, '{');
 says(['dcs'], 2, qr/no JSON/, 'half a document');
 
+# Where they are, the configuration says.
+spew("$dir/ctl.conf", 'segment: { path = "' . $segment->path . qq("; };\ncontrol: { socket = "$dir/its.sock"; };\n));
+is((run($ctl, '--config', "$dir/ctl.conf", 'seeds'))[1], "10.0.0.1\n2001:db8::2\n", 'segment.path');
+like((run($ctl, '--config', "$dir/ctl.conf", 'drain', '10.0.0.1'))[1], qr{\Q$dir/its.sock}, 'control.socket');
+like((ctl('--config', "$dir/ctl.conf", 'drain', '10.0.0.1'))[1], qr{\Q$dir/none.sock}, 'and the options go before');
+says([ '--config', "$dir/none.conf", 'seeds' ], 2, qr/none\.conf: .*No such file/, 'a configuration that was named and is not there');
+
 # The own address comes from the nodes.
 spew("$dir/c.yaml", "seed_provider:\n  - parameters:\n    - seeds: 1.1.1.1\n");
 says([ 'seeds', '--apply', "$dir/c.yaml" ], 0, qr/line 3: the seeds are now: 2001:db8::2\n$/, 'without the local node');

@@ -111,6 +111,16 @@ spew("$dir/conf", qq(region: { first_node = "10.0.0.9"; };\n));
 is((apply('["10.0.0.9"]', '--config', "$dir/conf"))[0], 0, 'as the configuration has it');
 is(slurp($yaml), sprintf($before, '"10.0.0.9"'), 'it is its own seed');
 
+# Passwords are not proberctl's: as a systemd credential, and in a file that it may not read.
+for my $file ('', qq( password_file = "$dir/secret";)) {
+    spew($yaml, sprintf $before, '"127.0.0.1"');
+    spew("$dir/conf", qq(local: { user = "u";$file ca_file = "$dir/ca"; };\nregion: { first_node = "10.0.0.9"; };\n)
+        . qq(regions = ( { name = "eu"; url = "https://e"; user = "u";$file } );\n));
+    my ($exit, $said) = apply('["10.0.0.9"]', '--config', "$dir/conf");
+    is($exit, 0, 'whatever passwords the collector has') or diag($said);
+    is(slurp($yaml), sprintf($before, '"10.0.0.9"'), 'the first node is read');
+}
+
 # What the file itself says of its node is not invited either, nor needed from elsewhere.
 my $all = '["10.0.0.1","10.0.0.7","10.0.0.8","10.0.0.9"]';
 for my $case (
@@ -186,7 +196,11 @@ refused('an empty list', $fine, '[]', qr/no seeds are known/);
 refused('only the own address', $fine, '["10.0.0.9"]', qr/only seed.*--first-node/);
 spew("$dir/conf", qq(region: { first_node = "10.0.0.8"; };\n));
 refused('another first node', $fine, '["10.0.0.9"]', qr/only seed/, '--config', "$dir/conf");
-refused('no configuration', $fine, '["10.0.0.9"]', qr/nowhere.*region\.first_node is not known.*only seed/s, '--config', "$dir/nowhere");
+refused('no configuration', $fine, $list, qr/nowhere.*No such file/, '--config', "$dir/nowhere");
+spew("$dir/bad", qq(region: { first_node = "10.0.0.9"; };\nsegmnt: { };\n));
+refused('a wrong configuration', $fine, $list, qr/bad:2: unknown section "segmnt"/, '--config', "$dir/bad");
+mkdir "$dir/dir";
+refused('an unreadable configuration', $fine, $list, qr/cannot read the configuration/, '--config', "$dir/dir");
 refused('no list', $fine, '{"a":1}', qr/no array/);
 refused('no JSON', $fine, '10.0.0.1', qr/JSON/);
 refused('no address', $fine, '["a,b"]', qr/no IP address/);
