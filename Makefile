@@ -28,7 +28,7 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lm -lpthread
 
 SHARED_SRC := $(wildcard shared/*.c)
 LIB_SRC := $(SHARED_SRC) $(filter-out collector/main.c,$(wildcard collector/*.c collector/*/*.c))
-CTL_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard proberctl/*.c))
+CTL_SRC := $(wildcard proberctl/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/test_*.c))
 TOOLS := $(patsubst t/lib/%.c,$(BUILD)/tools/%,$(wildcard t/lib/*.c))
@@ -44,7 +44,7 @@ $(BUILD)/libprober.a: $(LIB_OBJ)
 $(BUILD)/prober-collector: $(BUILD)/obj/collector/main.o $(BUILD)/libprober.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
-$(BUILD)/proberctl: $(CTL_OBJ) $(BUILD)/libprober.a
+$(BUILD)/proberctl: $(CTL_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libprober.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/obj/%.o: %.c
@@ -69,7 +69,7 @@ build/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) $(FUZZFLAGS) -fsanitize=fuzzer-no-link $(shell pkg-config --cflags $(PKGS)) -MMD -MP -c -o $@ $<
 
-build/fuzz/libprober.a: $(LIB_SRC:%.c=build/fuzz/obj/%.o)
+build/fuzz/libprober.a: $(patsubst %.c,build/fuzz/obj/%.o,$(LIB_SRC) $(filter-out %/main.c,$(CTL_SRC)))
 	rm -f $@ && $(AR) rcs $@ $^
 
 build/fuzz/%: t/fuzz/%.c build/fuzz/libprober.a

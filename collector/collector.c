@@ -401,6 +401,7 @@ static int start(struct collector *collector)
                     &collector->known, &collector->control);
     if (r < 0)
         return r;
+    follow_values(&collector->values, control_values(collector->control), collector->cluster);
     /* So that the others are asked at once, also while the local node is down. */
     if (collector->conf->peers_mode != PEERS_OFF)
         prober_segment_writer_each(collector->writer, recall_node, collector->cluster);

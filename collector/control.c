@@ -9,7 +9,6 @@
 
 #include "control/requests.h"
 #include "control/socket.h"
-#include "journal.h"
 #include "log.h"
 #include "model/drains.h"
 #include "model/seeds.h"
@@ -44,7 +43,7 @@ struct control {
 /* A request whose change waits for the disk. */
 struct asked {
     struct control_request *request;
-    char what[VALUES_KEY_LEN + 32]; /* "PUT drain/10.0.0.1", for the journal */
+    char what[VALUES_KEY_LEN + 32]; /* "PUT drain/10.0.0.1", when that fails */
 };
 
 static int64_t clock_ms(clockid_t clock)
@@ -75,22 +74,27 @@ static const struct cluster *on_hints(const struct poller_local **ret_local, voi
     return control->cluster;
 }
 
+static const char *cause(enum change_end end, int error)
+{
+    return end == CHANGE_UNTAKEN && error == -ENOSPC ? "there are too many values"
+                                                     : strerror(-error);
+}
+
 static void on_done(enum change_end end, int error, void *userdata)
 {
     static const char *const lines[] = {
         [CHANGE_UNPUBLISHED] =
             "kept on disk, but cannot be published: %s; it shows once that works again",
         [CHANGE_UNWRITTEN] = "nothing has changed: cannot write the state file: %s",
+        [CHANGE_UNTAKEN] = "nothing has changed: %s",
         [CHANGE_OPEN] = "the collector ends; whether this holds is not known",
     };
     struct asked *asked = userdata;
     struct control_request *request = asked->request;
     char line[256] = "";
 
-    if (end == CHANGE_DONE) {
-        log_notice("%s by %s", asked->what, request->user);
-    } else {
-        snprintf(line, sizeof(line), lines[end], strerror(-error));
+    if (end != CHANGE_DONE) {
+        snprintf(line, sizeof(line), lines[end], cause(end, error));
         log_error("%s by %s: %s", asked->what, request->user, line);
     }
     control_reply(request, end == CHANGE_DONE ? 200 : 503, line, NULL);
@@ -114,7 +118,7 @@ static void ask(struct control *control, struct control_request *request,
         return;
     free(asked);
     control_reply(request, r == -EINVAL ? 400 : 503,
-                  r == -EINVAL ? "this cannot be set to that" : strerror(-r), NULL);
+                  r == -EINVAL ? "this cannot be set to that" : cause(CHANGE_UNTAKEN, r), NULL);
 }
 
 static void on_request(struct control_request *request, void *userdata)
@@ -135,9 +139,9 @@ static void on_request(struct control_request *request, void *userdata)
         reload_seeds_request(control->reload_seeds, request);
         return;
     }
-    status =
-        request_read(control->cluster, control->conf->region_name, request->method, request->path,
-                     request->ttl, request->body, request->len, &change, line, &allow);
+    status = request_read(control->cluster, control_values(control), control->conf->region_name,
+                          request->method, request->path, request->ttl, request->body, request->len,
+                          &change, line, &allow);
     if (status == 0)
         ask(control, request, &change);
     else
@@ -245,10 +249,12 @@ void control_remember_soon(struct control *control)
     control->save_due_ms = 0;
 }
 
+/* What is said of drains is told as all that is said; that the time of one has come is not said. */
 static void on_drain(const struct node *node, const struct drain *before, void *userdata)
 {
     (void)userdata;
-    journal_drain(node, before);
+    if (before->on && !node->drain.on && node->drain.counter == before->counter)
+        log_notice("%s: the time of its drain is over", node->text);
 }
 
 void control_drain(struct control *control, int64_t now_ms)
@@ -313,8 +319,13 @@ void control_seeds(struct control *control, const struct regions *regions, int64
     seeds_changes_free(changes, n);
 }
 
-int control_merge(struct control *control, const char *body, size_t len, char why[DETAIL_LEN])
+int control_merge(struct control *control, const struct prober_addr *host, const char *body,
+                  size_t len, char why[DETAIL_LEN])
 {
+    if (cluster_mistrusts(control->cluster, host)) {
+        snprintf(why, DETAIL_LEN, "it is not the host of that node");
+        return -EXDEV;
+    }
     return operator_state_merge(control->state, body, len, why);
 }
 

@@ -52,9 +52,10 @@ void control_drain(struct control *control, int64_t now_ms);
  * an evaluation. */
 void control_seeds(struct control *control, const struct regions *regions, int64_t now_ms);
 
-/* What GET /state of another host said. 1: something new is in force; 0: nothing; a negative errno:
+/* What GET /state of `host` said. 1: something new is in force; 0: nothing; a negative errno:
  * `why`. */
-int control_merge(struct control *control, const char *body, size_t len, char why[DETAIL_LEN]);
+int control_merge(struct control *control, const struct prober_addr *host, const char *body,
+                  size_t len, char why[DETAIL_LEN]);
 
 struct control *control_free(struct control *control); /* accepts NULL; returns NULL */
 

@@ -21,10 +21,9 @@ static const char *place(const struct cluster *cluster, const char *host)
     return host;
 }
 
-static void tell_region(const struct cluster *cluster, const struct value *value)
+static void tell_region(const struct value *value, const char *by, const char *host)
 {
     const char *name = value->key + strlen("region/"), *what = strrchr(name, '/');
-    const char *by = value->user[0] ? " by " : "", *host = place(cluster, value->host);
     int len = (int)(what - name);
 
     if (value->text)
@@ -35,14 +34,26 @@ static void tell_region(const struct cluster *cluster, const struct value *value
                    value->user, host);
 }
 
-/* Drains are told of as they begin and end. */
+static void tell_drain(const struct value *value, const char *by, const char *host)
+{
+    if (value->ttl_ms > 0)
+        log_notice("%s: drained for %lld s%s%s on %s", value->key + 6,
+                   (long long)value->ttl_ms / 1000, by, value->user, host);
+    else
+        log_notice("%s: drained%s%s%s on %s", value->key + 6, value->text ? "" : " no more", by,
+                   value->user, host);
+}
+
 static void tell(const struct cluster *cluster, const struct value *value)
 {
+    const char *by = value->user[0] ? " by " : "", *host = place(cluster, value->host);
+
     if (strncmp(value->key, "region/", 7) == 0)
-        tell_region(cluster, value);
+        tell_region(value, by, host);
+    else if (strncmp(value->key, "drain/", 6) == 0)
+        tell_drain(value, by, host);
     else if (strncmp(value->key, "seeds/", 6) == 0 && value->text)
-        log_notice("seeds of %s: %s, chosen on %s", value->key + 6, value->text,
-                   place(cluster, value->host));
+        log_notice("seeds of %s: %s, chosen on %s", value->key + 6, value->text, host);
 }
 
 static bool same(const struct value *a, const struct value *b)
@@ -107,7 +118,7 @@ bool take_values(struct control *control, const struct prober_addr *host,
 
     prober_addr_format(host, text);
     if (answer->result == POLL_OK)
-        r = control_merge(control, answer->body ? answer->body : "", answer->len, why);
+        r = control_merge(control, host, answer->body ? answer->body : "", answer->len, why);
     if (answer->result == POLL_OK && r >= 0) {
         if (why[0])
             log_info("values of %s: %s", text, why);

@@ -30,15 +30,6 @@ void journal_decisions(const struct decision *decisions, size_t n)
     }
 }
 
-void journal_drain(const struct node *node, const struct drain *before)
-{
-    if (node->drain.on)
-        log_notice("%s: %s by %s", node->text, before->on ? "drained otherwise" : "drained",
-                   node->drain.user[0] ? node->drain.user : "somebody");
-    else
-        log_notice("%s: drained no more", node->text);
-}
-
 /* Why the opinion of a node counts no more, or that it counts again, or that it left. Settling is
  * on the way to that, and not told. */
 static void log_observer(const struct node *node, const char *word)

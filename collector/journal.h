@@ -20,9 +20,6 @@ void journal_decisions(const struct decision *decisions, size_t n);
 /* Whose opinion counts no more, or again. */
 void journal_observers(struct journal *journal, const struct cluster *cluster);
 
-/* Whose drain began, ended, or is another one. */
-void journal_drain(const struct node *node, const struct drain *before);
-
 /* STATUS= when it changed. publish_error: negative errno of the last publish, or 0. */
 void journal_status(struct journal *journal, const struct cluster *cluster, int publish_error);
 

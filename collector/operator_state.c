@@ -15,6 +15,7 @@ struct waiting {
     struct waiting *next;
     struct value version; /* owns its text */
     bool in_file;         /* of the write that runs */
+    int error;            /* on disk, and cannot be taken into force: the next file is without it */
     operator_done done;
     void *userdata;
 };
@@ -49,7 +50,8 @@ static int values_to_be(const struct operator_state *state, struct values *ret)
     int r = values_copy(&state->values, ret);
 
     for (struct waiting *w = state->waiting; r >= 0 && w; w = w->next)
-        r = values_merge(ret, &w->version, wall_ms());
+        if (w->error == 0)
+            r = values_merge(ret, &w->version, wall_ms());
     if (r < 0)
         values_free(ret);
     return r < 0 ? r : 0;
@@ -74,26 +76,44 @@ static void end_waiting(struct operator_state *state, enum change_end end, int e
         *last = w;
         last = &w->next;
     }
-    for (struct waiting *w = ended; end == CHANGE_DONE && w; w = w->next)
-        values_merge(&state->values, &w->version, wall_ms());
-    if (end == CHANGE_DONE && ended)
-        error = state->handlers.changed(state->handlers.userdata);
-    if (end == CHANGE_DONE && error < 0)
-        end = CHANGE_UNPUBLISHED;
     while (ended) {
         struct waiting *w = ended;
 
         ended = w->next;
-        if (w->done)
+        if (w->done && w->error < 0 && end != CHANGE_OPEN)
+            w->done(CHANGE_UNTAKEN, w->error, w->userdata);
+        else if (w->done)
             w->done(end, error, w->userdata);
         free(w->version.text);
         free(w);
     }
 }
 
+/* True when anything was taken. What cannot be, as other hosts' values have come meanwhile, has to
+ * leave the disk before it is refused. */
+static bool take_written(struct operator_state *state)
+{
+    bool any = false;
+
+    for (struct waiting *w = state->waiting; w; w = w->next) {
+        int r;
+
+        if (!w->in_file || w->error < 0)
+            continue;
+        r = values_merge(&state->values, &w->version, wall_ms());
+        any |= r >= 0;
+        if (r < 0) {
+            w->error = r;
+            w->in_file = false;
+        }
+    }
+    return any;
+}
+
 static void on_written(int result, void *userdata)
 {
     struct operator_state *state = userdata;
+    int published = 0;
 
     if (result < 0 && result != state->error)
         log_error("cannot write %s: %s; changes are refused, and after a restart the nodes are "
@@ -106,38 +126,44 @@ static void on_written(int result, void *userdata)
         free(state->text);
         state->text = NULL;
     }
-    end_waiting(state, result < 0 ? CHANGE_UNWRITTEN : CHANGE_DONE, result, true);
+    if (result == 0 && take_written(state))
+        published = state->handlers.changed(state->handlers.userdata);
+    if (published < 0)
+        end_waiting(state, CHANGE_UNPUBLISHED, published, true);
+    else
+        end_waiting(state, result < 0 ? CHANGE_UNWRITTEN : CHANGE_DONE, result, true);
     if (state->waiting)
         begin_soon(state);
 }
 
-static char *make_text(const struct operator_state *state)
+static int make_text(const struct operator_state *state, char **ret)
 {
     const struct poller_local *local;
     const struct cluster *cluster = state->handlers.hints(&local, state->handlers.userdata);
     struct values values;
-    char *text;
+    int r = values_to_be(state, &values);
 
-    if (values_to_be(state, &values) < 0)
-        return NULL;
-    text = state_text(cluster, local, &values);
+    if (r < 0)
+        return r;
+    *ret = state_text(cluster, local, &values);
     values_free(&values);
-    return text;
+    return *ret ? 0 : -ENOMEM;
 }
 
 static int on_begin(sd_event_source *source, void *userdata)
 {
     struct operator_state *state = userdata;
-    char *text, *copy;
+    char *text = NULL, *copy;
+    int r;
 
     (void)source;
     if (state_file_busy(state->file))
         return 0;
-    text = make_text(state);
+    r = make_text(state, &text);
     copy = text ? strdup(text) : NULL;
     if (!copy) {
         free(text);
-        end_waiting(state, CHANGE_UNWRITTEN, -ENOMEM, false);
+        end_waiting(state, CHANGE_UNTAKEN, r < 0 ? r : -ENOMEM, false);
         return 0;
     }
     if (!state->waiting && state->error == 0 && state->text && strcmp(text, state->text) == 0) {

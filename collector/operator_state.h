@@ -20,6 +20,7 @@ enum change_end {
     CHANGE_DONE = 0,    /* on disk, in force and published */
     CHANGE_UNPUBLISHED, /* on disk and in force, and cannot be published */
     CHANGE_UNWRITTEN,   /* it cannot be written: nothing has changed */
+    CHANGE_UNTAKEN,     /* nor taken into force, for want of room or memory: nothing has changed */
     CHANGE_OPEN,        /* the collector ends: on disk or not */
 };
 

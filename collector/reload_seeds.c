@@ -157,8 +157,11 @@ struct reload_seeds *reload_seeds_free(struct reload_seeds *reload)
 {
     if (!reload)
         return NULL;
+    if (reload->request) {
+        snprintf(reload->what, sizeof(reload->what), "the collector ends");
+        end(reload, 503);
+    }
     sd_event_source_disable_unref(reload->timer);
-    addresses_free(&reload->seeds);
     free(reload);
     return NULL;
 }

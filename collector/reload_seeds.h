@@ -21,7 +21,7 @@ struct reload_seeds;
 
 int reload_seeds_new(sd_event *event, struct reload_seeds **ret);
 
-/* What runs ends without an answer. Accepts NULL; returns NULL. */
+/* What runs is answered. Accepts NULL; returns NULL. */
 struct reload_seeds *reload_seeds_free(struct reload_seeds *reload);
 
 /* Answers the request, at once or later. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "document.h"
+#include "json_text.h"
 #include "prober_addr.h"
 #include "replace.h"
 #include "seeds_line.h"

@@ -34,10 +34,4 @@ void document_free(struct document *document);
 /* Which document has the seeds: /allseeds, or where there is none /localseeds, and says so. */
 const char *seeds_key(const struct options *options);
 
-/* The string `name` of an object; "-" when there is none. */
-const char *text_of(const json_t *object, const char *name);
-
-/* The strings of an array with `separator` between, to be freed; "" for none. */
-char *join(const json_t *array, const char *separator);
-
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "document.h"
+#include "json_text.h"
 #include "prober_addr.h"
 
 #define NO_SEEDS                                                                                   \
@@ -162,6 +162,31 @@ static void leave(struct walk *walk, ptrdiff_t column)
         walk->depth--;
 }
 
+/* An entry's address and its port with the colon ("" = none). False: a name. */
+static bool read_entry(const char *entry, struct prober_addr *ret, const char **ret_port)
+{
+    size_t len = strlen(entry);
+    const char *colon = strrchr(entry, ':');
+    bool ported = colon && (colon > entry && (colon[-1] == ']' || strchr(entry, ':') == colon));
+
+    *ret_port = ported ? colon : "";
+    return prober_addr_parse(entry, ported ? (size_t)(colon - entry) : len, ret) == 0;
+}
+
+/* An address or a name, maybe with a port: what is anything else might mean something in YAML. */
+static bool is_entry(const char *entry)
+{
+    static const char name[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+    struct prober_addr address;
+    const char *port;
+    bool known = read_entry(entry, &address, &port);
+    size_t len = strlen(entry) - strlen(port);
+
+    if (*port && (!port[1] || strspn(port + 1, "0123456789") != strlen(port + 1)))
+        return false;
+    return known || (strspn(entry, name) == len && len > 0 && !strchr(".-_", entry[0]));
+}
+
 static const char *split(const char *at, const char *end, json_t *entries)
 {
     while (at <= end) {
@@ -171,8 +196,13 @@ static const char *split(const char *at, const char *end, json_t *entries)
         at = skip_blanks(at, to);
         while (last > at && (last[-1] == ' ' || last[-1] == '\t'))
             last--;
-        if (last > at)
-            json_array_append_new(entries, json_stringn(at, (size_t)(last - at)));
+        if (last > at) {
+            json_t *entry = json_stringn(at, (size_t)(last - at));
+
+            json_array_append_new(entries, entry);
+            if (!entry || !is_entry(json_string_value(entry)))
+                return "one of its seeds is neither an address nor a name; correct it by hand";
+        }
         at = to + 1;
     }
     return json_array_size(entries) > 0
@@ -328,8 +358,7 @@ static const char *scan_line(struct walk *walk, struct seeds_line *ret)
     const char *at = walk->line, *wrong = NULL;
     bool key = true; /* one may begin here */
 
-    while (!wrong && (at = skip_blanks(at, walk->after)) < walk->after &&
-           !(*at == '#' && (at == walk->line || is_space(at[-1])))) {
+    while (!wrong && (at = skip_blanks(at, walk->after)) < walk->after && *at != '#') {
         if (*at == '{' || *at == '[') {
             wrong = enter(walk, FLOW, NO_NAME);
             key = true;
@@ -384,18 +413,6 @@ const char *seeds_line_find(const char *text, size_t len, struct seeds_line *ret
     return wrong;
 }
 
-/* An entry's address and its port with the colon ("" = none). False: a name. */
-static bool read_entry(const char *entry, struct prober_addr *ret, const char **ret_port)
-{
-    size_t len = strlen(entry);
-    const char *colon = strrchr(entry, ':');
-    bool ported = colon && colon > entry && (colon[-1] == ']' || strchr(entry, ':') == colon) &&
-                  colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1);
-
-    *ret_port = ported ? colon : "";
-    return prober_addr_parse(entry, ported ? (size_t)(colon - entry) : len, ret) == 0;
-}
-
 json_t *seeds_line_entries(const struct seeds_line *line, const json_t *seeds)
 {
     json_t *ret = json_array(), *seed, *entry;
@@ -407,8 +424,7 @@ json_t *seeds_line_entries(const struct seeds_line *line, const json_t *seeds)
         struct prober_addr there;
 
         read_entry(json_string_value(entry), &there, &its_port);
-        if (!*port)
-            port = its_port;
+        port = *port ? port : its_port;
     }
     json_array_foreach(seeds, i, seed)
     {

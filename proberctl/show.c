@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "document.h"
+#include "json_text.h"
 #include "table.h"
 
 /* Shows a document: as it is with --json, else by `print`. */

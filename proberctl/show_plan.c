@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "document.h"
+#include "json_text.h"
 #include "table.h"
 
 #define COUNT_LEN 48

@@ -7,6 +7,7 @@
 
 #include "conf.h"
 #include "document.h"
+#include "json_text.h"
 #include "prober_addr.h"
 #include "prober_segment_reader.h"
 

@@ -25,7 +25,7 @@ spew("$dir/users", "ops:{PLAIN}secret\n");
 my $site = slurp(root() . '/packaging/nginx/prober.conf');
 $site =~ s/^\s*listen.*\n//mg;
 $site =~ s/server \{/server { listen 127.0.0.1:%%PORT%%;/;
-$site =~ s/deny all;\n(\s*)# allow all;\n\s*# (auth_basic .*)\n\s*# (auth_basic_user_file) .*;/$2\n$1$3 $dir\/users;/ or die 'no users in the packaged site';
+$site =~ s/deny all;\n(\s*)# allow all;.*\n\s*# (auth_basic .*)\n\s*# (auth_basic_user_file) .*;/$2\n$1$3 $dir\/users;/ or die 'no users in the packaged site';
 $site =~ s{/run/cassandra-prober/control.sock}{$dir/control.sock};
 my $nginx = nginx("%%GLOBALS%%\nhttp { %%HTTP%%\nprober_segment %%DIR%%/segment;\n$site}\n");
 $collector->wait_ready;
@@ -55,6 +55,8 @@ for my $case (@settable) {
     is(get($alias)->{body}, $shown, "and its alias $alias") if $alias;
 }
 like(get('/state')->{body}, qr{"key":"region/eu/dcs".*"user":"ops"}, '/state: by whom');
+is_deeply([ $collector->log =~ /: (.*reaper-ips.*)/g ], [ qq(reaper-ips of region eu: set to ["192.0.2.9"] by ops on $ip[0]) ],
+    'the journal says once who said what and where');
 $collector->stop('KILL');
 $collector = Prober::Collector->start($conf);
 $collector->wait_ready;
@@ -84,6 +86,9 @@ my @bad = (
     [ 'PUT /reaper-ips', "[\"10.0.0.1\"]\0", 400, qr/JSON/ ], [ 'PUT /nodes', 'x', 405, qr/set/ ],
     [ 'POST /localseeds', '[]', 405, qr/method/ ], [ 'PATCH /dcs', '[]', 405, qr/method/ ], [ 'DELETE /ping', undef, 405, qr/set/ ],
     [ 'PUT /drain/192.0.2.1', '', 404, qr/no node/ ], [ 'PUT /drain/x', '', 404, qr/address/ ],
+    [ 'DELETE /drain/192.0.2.1', undef, 404, qr/no node/ ], [ "PUT /drain/$ip[0]?ttl", '', 400, qr/ttl/ ],
+    [ "PUT /drain/$ip[0]?tl=10m", '', 400, qr/one argument/ ], [ 'PUT /reaper-ready?ttl=10m', 'true', 400, qr/ttl is for/ ],
+    [ 'PUT /localseeds', '[' . join(',', map { "\"10.0.@{[ $_ >> 8 ]}.@{[ $_ & 255 ]}\"" } 1 .. 1001) . ']', 400, qr/more than 1000/ ],
     [ "PUT /drain/$ip[0]?ttl=soon", '', 400, qr/ttl/ ], [ "PUT /drain/$ip[0]?ttl=0", '', 400, qr/ttl/ ],
     [ 'PUT /localseeds', 'x' x 1_100_000, 413, qr/./ ],
 );
@@ -99,6 +104,9 @@ for my $case (@bad) {
 is(get($_)->{body}, $automatic{$_}, "$_: as it was") for qw(/readylocaldcs /localseeds /dcs /reaper-ips);
 
 # Who may not.
+my $strict = nginx("%%GLOBALS%%\nhttp { %%HTTP%%\nprober_segment %%DIR%%/segment;\n" . ($site =~ s/allow 127[^;]*;//r) . "}\n");
+is(http($strict->port, "GET $_")->{status}, 403, "$_ is for the other hosts") for qw(/state /state/ /state// /%73tate /./state /state/?x);
+is(http($strict->port, 'GET /nodes')->{status}, 200, 'all else is for everybody');
 is(ask('PUT /dcs', '[]', 'X: y')->{status}, 401, 'without a password');
 is(ask('PUT /dcs', '[]', 'Authorization: Basic b3BzOndyb25n')->{status}, 401, 'with a wrong one');
 for my $header ('Origin: http://evil.example', 'Sec-Fetch-Site: cross-site', 'Sec-Fetch-Site: same-site', 'Origin: null') {
@@ -143,6 +151,11 @@ $collector->wait_ready;
 becomes($ip[1], 404, 'outlives the collector');
 is(ask("DELETE /drain/$ip[1]")->{status}, 200, 'DELETE /drain');
 is(get("/healthz/$ip[1]")->{status}, 200, 'ready, at once');
+is(ask("PUT /drain/$ip[1]?ttl=1s")->{status}, 200, 'and once more');
+becomes($ip[1], 200, 'for a second');
+is_deeply([ $collector->log =~ /: \Q$ip[1]\E: (drained.*|the time.*)/g ],
+    [ "drained no more by ops on $ip[0]", "drained for 1 s by ops on $ip[0]", 'the time of its drain is over' ],
+    'the journal says who said what, where, and when its time is over');
 
 # Cassandra is to read its seeds again.
 my @reload = (
@@ -166,6 +179,19 @@ is(get('/ping')->{status}, 200, 'all else goes on');
 rmdir "$dir/state.json.new";
 is(ask('PUT /reaper-ready', 'true')->{status}, 200, 'it is back');
 is(get('/reaper-ready')->{body}, "true\n", 'and set');
+
+# Who is told to end has an answer for who waits.
+kill 'STOP', $fleet->pid;
+my $waiting = Prober::Process->start(name => 'waiting', command => [ 'curl', '-s', '--unix-socket', "$dir/control.sock", '-d', qq(["$ip[0]"]), 'http://localhost/reload-seeds' ]);
+sleep 1;
+$collector->stop;
+is($?, 0, 'told to end while Cassandra is being asked') or diag($collector->log);
+$waiting->ended(10);
+like($waiting->output, qr/^the collector ends$/m, 'who asked is told');
+kill 'CONT', $fleet->pid;
+$collector = Prober::Collector->start($conf);
+$collector->wait_ready;
+wait_for(sub { get('/ping')->{status} == 200 }, 'the new collector');
 
 # A state file that is wrong: the generation before it, and a person is told.
 ask('PUT /reaper-ready', 'true');

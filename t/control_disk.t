@@ -115,6 +115,40 @@ SKIP: {
     is($?, 0, 'ended well');
 }
 
+# A directory that cannot be synced: what was refused is neither in force nor there after a restart, with or without a power cut.
+{
+    my ($state, $kept, $fails) = map { "$dir/$_" } qw(unsynced kept fails);
+    mkdir $_ or die $! for $state, $kept;
+    my $start = sub {
+        collector("$state/state.json", program => root() . '/build/prober-collector',
+            env => { LD_PRELOAD => root() . '/build/preload/power_cut.so', POWER_CUT => $kept, POWER_CUT_OF => $state, POWER_CUT_FAILS => $fails });
+    };
+    my $cut = sub { unlink glob "$state/*"; run('sh', '-c', "cp $kept/now/* $state/ 2>/dev/null") };
+    my $refused = sub {
+        my ($what, $shown) = @_;
+        my $answer = put('/reaper-ips', '["192.0.2.77"]');
+        is($answer->{status}, 503, "$what: refused");
+        is($answer->{body}, "nothing has changed: cannot write the state file: Input/output error\n", 'says why');
+        is(get('/reaper-ips')->{body}, $shown, 'nothing has changed');
+    };
+    spew($fails, '');
+    my $collector = $start->();
+    $refused->('the first one', "[]\n");
+    is(join(' ', glob "$state/*"), '', 'nothing is left of it');
+    unlink $fails;
+    is(put('/reaper-ips', '["192.0.2.1"]')->{status}, 200, 'it is back by itself');
+    for my $how ('a kill', 'a power cut') {
+        spew($fails, '');
+        $refused->("before $how", qq(["192.0.2.1"]\n));
+        $collector->stop('KILL');
+        unlink $fails;
+        $cut->() if $how eq 'a power cut';
+        $collector = $start->();
+        is(get('/reaper-ips')->{body}, qq(["192.0.2.1"]\n), "after $how: what was acknowledged, and nothing else");
+    }
+    $collector->stop;
+}
+
 # A slow disk holds up those that wait for it, and nobody else.
 my $state = "$dir/slow.json";
 my $collector = collector($state, program => root() . '/build/prober-collector',
@@ -159,6 +193,19 @@ $collector->stop;
 is($?, 0, 'ended well');
 ok(!-e $socket, 'the socket is gone');
 
+# Before the first round: what is said then is kept, and shows with that.
+my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 5) or die "no port: $@";
+my $late = Prober::Collector->start(conf("$dir/late.json") =~ s/local: \{ source = "[^"]*"/'local: { source = "jolokia+http:\/\/127.0.0.1:' . $mute->sockport . '\/jolokia"'/er
+        =~ s/timeout = "500ms"/timeout = "3s"/r);
+wait_for(sub { -S $socket }, 'the socket');
+is(put('/reaper-ips', '["192.0.2.7"]')->{status}, 200, 'before the first round');
+is($late->notified('READY=1'), 0, 'which there was none of');
+like(slurp("$dir/late.json"), qr/192\.0\.2\.7/, 'it is on disk');
+$late->wait_ready;
+is(get('/reaper-ips')->{body}, qq(["192.0.2.7"]\n), 'and shows with the first round');
+is(() = $late->log =~ /reaper-ips of region local: set to \["192\.0\.2\.7"\] by /g, 1, 'which tells of it');
+$late->stop;
+
 # The socket's file: a stale one is replaced, a living one is not, and what is no socket is not ours.
 $collector = collector($state);
 $collector->stop('KILL');
@@ -195,7 +242,7 @@ spew("$dir/new.json", qq({ "format": 1, "cluster": "prober", "nodes": [], "value
   { "key": "region/eu\\u000a/later", $version }, { "key": "region/local/reaper-ips", $version }, { "of": "another form" } ] }\n));
 $collector = collector("$dir/new.json");
 my @told = $collector->log =~ /(new\.json: .*)/g;
-is_deeply(\@told, ['new.json: 2 values left out, the first (region/eu?/later): this version knows no such key or end'], 'what is left out is told');
+is_deeply(\@told, ['new.json: 2 values left out, the first (region/eu?/later): this version knows no such key or value'], 'what is left out is told');
 is(get('/reaper-ips')->{body}, qq(["192.0.2.5"]\n), 'all else is taken');
 $collector->stop;
 done();

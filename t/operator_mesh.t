@@ -225,13 +225,17 @@ is($said, 1, 'it was said once');
 my $view = body(2, '/view') =~ s/"values":"\w+"/"values":"0123456789abcdef"/r;
 $state = body(2, '/state');
 my %strange = (garbage => substr($state, 0, 60), other => $state =~ s/"cluster":"[^"]*"/"cluster":"another"/r,
-    format => $state =~ s/"format":1/"format":2/r, large => "[" . '"",' x 6_000_000 . '""]');
+    format => $state =~ s/"format":1/"format":2/r, host => $state,
+    shape => $state =~ s/"values":\[.*/"values":[{"key":"region\/eu\/dcs","value":"<script>","counter":9,"host":"h","user":"x\\ny","at_ms":1,"ttl_ms":0,"until_ms":0}]}/sr,
+    large => "[" . '"",' x 6_000_000 . '""]');
 my %reason = (garbage => qr/cannot use the values of \Q$ip[2]\E: /, other => qr/of another cluster/,
-    format => qr/not values of format 1/, large => qr/too_large/);
+    format => qr/not values of format 1/, host => qr/it is not the host of that node/,
+    shape => qr/values of \Q$ip[2]\E: 1 values left out, the first \(region.eu.dcs\): this version knows no such key or value/, large => qr/too_large/);
 spew("$dir/view.json", $view);
 my $before = body(0, '/state');
 for my $name (sort keys %strange) {
     spew("$dir/$name.json", $strange{$name});
+    spew("$dir/view.json", $name eq 'host' ? $view =~ s/"host_id":"[0-9a-f]{8}/"host_id":"01234567/r : $view);
     my $server = nginx(<<"CONF");
 %%GLOBALS%%
 http { %%HTTP%% server { listen 127.0.0.1:%%PORT%%; location = /view { add_header X-Prober-Age-Ms 5; alias $dir/view.json; }

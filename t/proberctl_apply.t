@@ -46,12 +46,12 @@ my @good = (
     [ '127.0.0.1', $list, '10.0.0.1,10.0.0.2' ],
     [ '127.0.0.1   # mine', $list, '10.0.0.1,10.0.0.2   # mine' ],
     [ '  "127.0.0.1"  # "mine"', $list, '  "10.0.0.1,10.0.0.2"  # "mine"' ],
+    [ 'seed-1.example_a.org:7000,10.0.0.4', $list, '"10.0.0.1:7000,10.0.0.2:7000"' ],
     [ '"localhost"', $list, '"10.0.0.1,10.0.0.2"' ],
     [ '127.0.0.1', '["2001:DB8::1"]', '"2001:db8::1"' ],
     [ '"[2001:db8::7]:7001"', '["2001:db8::1","10.0.0.2"]', '"[2001:db8::1]:7001,10.0.0.2:7001"' ],
     [ '"2001:db8::7"', '["2001:db8::1"]', '"2001:db8::1"' ],
     [ '"seed1.example.com:7001"', $list, '"10.0.0.1:7001,10.0.0.2:7001"' ],
-    [ '"seed1.example.com:x"', $list, '"10.0.0.1,10.0.0.2"' ],
     [ '"10.0.0.2:7001, 10.0.0.5:7000"', $list, '"10.0.0.1:7001,10.0.0.2:7001"' ],
     [ '"127.0.0.1"', '["10.0.0.9","10.0.0.1","10.0.0.1"]', '"10.0.0.1"' ],
 );
@@ -175,6 +175,9 @@ refused('a block', sprintf($before, ">\n            127.0.0.1"), $list, qr/one s
 refused('two lines', sprintf($before, "127.0.0.1,\n              127.0.0.2"), $list, qr/next line/);
 refused('an open quote', sprintf($before, "\"127.0.0.1,\n            127.0.0.2\""), $list, qr/one quoted string/);
 refused('an escape', sprintf($before, '"127.0.0.1\x2c"'), $list, qr/backslash/);
+refused('a placeholder', sprintf($before, '"{{ seeds }}"'), $list, qr/neither an address nor a name/);
+refused('what reads as something else', sprintf($before, q(10.0.0.1,"10.0.0.2:7000)), $list, qr/neither an address nor a name/);
+refused('no text', sprintf($before, "'10.0.0.1,\xff'"), $list, qr/neither an address nor a name/);
 my $way = qr/in its way/;
 my $below = sub { my ($lines) = @_; return $fine =~ s/(      parameters:\n)/$lines$1/r };
 refused("text in $_->[0]", $below->($_->[1]), $list, $way) for
@@ -183,6 +186,7 @@ refused("text in $_->[0]", $below->($_->[1]), $list, $way) for
     [ 'a block in a list', qq(      notes:\n        - |+\n          - seeds: "1.1.1.1"\n) ],
     [ 'an open quote', qq(      note: "a\n          - seeds: '1.1.1.1'\n        b"\n) ],
     [ 'a single quote', qq(      note: 'it''s\n          - seeds: "1.1.1.1"\n        b'\n) ];
+refused('a comment behind a quote', qq({"seed_provider": [{"parameters": [\n "x"# {"seeds": "1.1.1.1"}\n ]}]}\n), $list, qr/no seeds line/);
 refused('options of another kind', $fine =~ s/parameters:/options:/r, $list, qr/no seeds line/);
 refused('options in braces', "seed_provider:\n  - class_name: a\n    options: {seeds: '1.1.1.1'}\n", $list, qr/no seeds line/);
 refused('an open brace', "x: {\n$fine", $list, qr/is not closed/);

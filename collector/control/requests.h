@@ -18,14 +18,15 @@ struct request_change {
 };
 
 /*
- * Reads a request. `region` is this host's; drains are of nodes of `cluster`. 0: *ret is the change
+ * Reads a request. `region` is this host's; drains are of nodes of
+ * `cluster`, or in `values`. 0: *ret is the change
  * it asks for, to be freed by request_change_done(). Otherwise an HTTP status: `line` says in one
  * line what is wrong, and *ret_allow, when it is not NULL, which methods there are.
  */
-unsigned request_read(const struct cluster *cluster, const char *region, const char *method,
-                      const char *path, const char *ttl, const char *body, size_t len,
-                      struct request_change *ret, char line[REQUEST_LINE_LEN],
-                      const char **ret_allow);
+unsigned request_read(const struct cluster *cluster, const struct values *values,
+                      const char *region, const char *method, const char *path, const char *ttl,
+                      const char *body, size_t len, struct request_change *ret,
+                      char line[REQUEST_LINE_LEN], const char **ret_allow);
 
 void request_change_done(struct request_change *change);
 

@@ -31,6 +31,7 @@ struct pending {
     char *body;
     size_t size;
     bool too_large;
+    bool strange; /* has an argument that nobody knows */
     bool answered, suspended, handled;
     unsigned status;
     char line[512];
@@ -157,6 +158,19 @@ static enum MHD_Result take_body(struct pending *pending, const char *data, size
     return MHD_YES;
 }
 
+static enum MHD_Result take_argument(void *userdata, enum MHD_ValueKind kind, const char *key,
+                                     const char *value)
+{
+    struct pending *pending = userdata;
+
+    (void)kind;
+    if (strcmp(key, "ttl") == 0)
+        pending->request.ttl = value ? value : "";
+    else
+        pending->strange = true;
+    return MHD_YES;
+}
+
 /* The whole request is there, or its answer is. */
 static enum MHD_Result handle(struct pending *pending)
 {
@@ -165,9 +179,11 @@ static enum MHD_Result handle(struct pending *pending)
     if (!pending->handled) {
         pending->handled = true;
         request->body = pending->body ? pending->body : "";
-        request->ttl =
-            MHD_lookup_connection_value(pending->connection, MHD_GET_ARGUMENT_KIND, "ttl");
-        if (pending->too_large)
+        MHD_get_connection_values(pending->connection, MHD_GET_ARGUMENT_KIND, take_argument,
+                                  pending);
+        if (pending->strange)
+            control_reply(request, MHD_HTTP_BAD_REQUEST, "there is one argument, ttl", NULL);
+        else if (pending->too_large)
             control_reply(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is larger than 1 MiB",
                           NULL);
         else

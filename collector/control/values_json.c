@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../sources/json_answer.h"
+#include "value_body.h"
 
 #define FORMAT 1
 
@@ -52,6 +53,14 @@ static bool take_number(const json_t *object, const char *key, int64_t *ret)
     return true;
 }
 
+/* For one line of a log. */
+static void plain(char *text)
+{
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+}
+
 /* 1: taken; 0: not newer; negative errno: no version. */
 static int merge_one(const json_t *object, struct values *values, int64_t wall_ms)
 {
@@ -68,7 +77,10 @@ static int merge_one(const json_t *object, struct values *values, int64_t wall_m
         !take_number(object, "until_ms", &value.until_ms))
         return -EBADMSG;
     value.counter = (uint64_t)counter;
+    plain(value.user);
     if (!json_is_null(text)) {
+        if (!value_body_is(value.key, text))
+            return -EINVAL;
         value.text = json_dumps(text, JSON_COMPACT | JSON_ENCODE_ANY);
         if (!value.text)
             return -ENOMEM;
@@ -78,20 +90,17 @@ static int merge_one(const json_t *object, struct values *values, int64_t wall_m
     return r;
 }
 
-/* One line of a log, whatever the key is. */
 static void tell_skipped(size_t skipped, const json_t *first, int error, char why[DETAIL_LEN])
 {
     const char *key = json_string_value(json_object_get(first, "key"));
     const char *reason = error == -EBADMSG  ? "it has not the form of one"
-                         : error == -EINVAL ? "this version knows no such key or end"
+                         : error == -EINVAL ? "this version knows no such key or value"
                          : error == -ENOSPC ? "there are too many"
                                             : strerror(-error);
 
     snprintf(why, DETAIL_LEN, "%zu values left out, the first (%.40s): %s", skipped,
              key ? key : "no key", reason);
-    for (char *c = why; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    plain(why);
 }
 
 int values_json_merge(const json_t *array, struct values *values, int64_t wall_ms,

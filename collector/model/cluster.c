@@ -121,6 +121,13 @@ struct node *cluster_find(const struct cluster *cluster, const struct prober_add
     return node && !node->forgotten ? node : NULL;
 }
 
+bool cluster_mistrusts(const struct cluster *cluster, const struct prober_addr *address)
+{
+    const struct node *node = cluster_find(cluster, address);
+
+    return node && node->private.impostor;
+}
+
 static void ensure_capacity(struct cluster *cluster)
 {
     struct cluster_private *private = cluster->private;

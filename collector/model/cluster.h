@@ -253,6 +253,9 @@ void cluster_unfix(struct cluster *cluster, bool local);
 /* NULL = unknown. */
 struct node *cluster_find(const struct cluster *cluster, const struct prober_addr *address);
 
+/* Who answers for a node is of another cluster, or another host than gossip has there. */
+bool cluster_mistrusts(const struct cluster *cluster, const struct prober_addr *address);
+
 /* What `observer` says of `node`. */
 enum liveness cluster_opinion(const struct cluster *cluster, const struct node *observer,
                               const struct node *node);

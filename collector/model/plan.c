@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "cluster_internal.h"
-
-#define SEEDS_MIN 3
+#include "seeds.h"
 
 static bool counts(const struct node *node)
 {
@@ -157,16 +156,6 @@ static void sum_up(struct plan_dc *dc)
     dc->scaling_up = dc->joining > 0 || dc->present < dc->wanted;
 }
 
-/* How many seeds of so many nodes: the rule of seeds.h. */
-static unsigned seeds_of(unsigned nodes, unsigned n_racks)
-{
-    unsigned seeds = n_racks > SEEDS_MIN ? n_racks : SEEDS_MIN;
-
-    if (nodes <= SEEDS_MIN)
-        return nodes;
-    return seeds < nodes ? seeds : nodes - 1;
-}
-
 /* Evenly over the racks, the remainder to the first of them; no rack gets more than it has nodes.
  */
 static void share_out(struct plan_dc *dc)
@@ -178,7 +167,7 @@ static void share_out(struct plan_dc *dc)
     for (size_t i = 0; i < dc->n_racks; i++)
         if (dc->racks[i].planned)
             dc->racks[i].wanted = dc->wanted / planned + (at++ < dc->wanted % planned);
-    dc->seeds_wanted = seeds_of(nodes, planned);
+    dc->seeds_wanted = (unsigned)seeds_wanted(nodes, planned);
     for (unsigned left = dc->seeds_wanted; left > 0;) {
         before = left;
         for (size_t i = 0; i < dc->n_racks && left > 0; i++) {

@@ -112,7 +112,7 @@ static size_t split_racks(struct place *places, size_t n, struct rack *racks)
     return n_racks;
 }
 
-static size_t seeds_wanted(size_t n, size_t n_racks)
+size_t seeds_wanted(size_t n, size_t n_racks)
 {
     size_t wanted = n_racks > SEEDS_MIN ? n_racks : SEEDS_MIN;
 

@@ -40,6 +40,9 @@ struct seeds_settings {
     bool alone;          /* no other host's values come here: this host is the author for itself */
 };
 
+/* How many seeds a data center of so many members and racks is to have. */
+size_t seeds_wanted(size_t n, size_t n_racks);
+
 /* Sets node->seed of every node and marks dirty what changed. Call it after an evaluation. */
 void seeds_apply(struct cluster *cluster, const struct values *values,
                  const struct seeds_settings *settings, int64_t now_ms);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORGOTTEN_MS (24LL * 60 * 60 * 1000) /* after its end */
+#define FORGOTTEN_MS (30LL * 24 * 60 * 60 * 1000) /* after its end */
 #define NUMBER_MAX   (1LL << 53)             /* no host lives to count, or to wait, that far */
 
 static const char *const region_keys[] = {
@@ -39,10 +39,19 @@ static bool is_key(const char *key)
     return false;
 }
 
+/* It goes into journals as it is. */
+static bool is_host(const char *host)
+{
+    for (const char *c = host; *c; c++)
+        if (*c <= 0x20 || *c > 0x7e)
+            return false;
+    return host[0];
+}
+
 static bool is_value(const struct value *value)
 {
-    return is_key(value->key) && (!value->text || strlen(value->text) <= VALUES_TEXT_MAX) &&
-           value->counter > 0 && value->counter < NUMBER_MAX && value->host[0] &&
+    return is_key(value->key) && is_host(value->host) && (!value->text || strlen(value->text) <= VALUES_TEXT_MAX) &&
+           value->counter > 0 && value->counter < NUMBER_MAX &&
            value->ttl_ms >= 0 && value->ttl_ms < NUMBER_MAX && value->until_ms >= 0 &&
            value->until_ms < NUMBER_MAX && (value->ttl_ms > 0) == (value->until_ms > 0);
 }
@@ -59,9 +68,15 @@ int64_t value_ends_in(const struct value *value, int64_t wall_ms)
     return left < value->ttl_ms ? left : value->ttl_ms;
 }
 
+/* Only of drains there are always more keys. A version that has ended is also what older ones are
+ * held off with, as those of a host that was away. */
 static bool is_forgotten(const struct value *value, int64_t wall_ms)
 {
-    return value->until_ms > 0 && wall_ms - value->until_ms > FORGOTTEN_MS;
+    if (strncmp(value->key, "drain/", 6) != 0)
+        return false;
+    if (value->until_ms > 0)
+        return wall_ms - value->until_ms > FORGOTTEN_MS;
+    return !value->text && wall_ms - value->at_ms > FORGOTTEN_MS;
 }
 
 /* Which of two versions wins: > 0 when `a` does. */
@@ -223,6 +238,11 @@ int values_merge(struct values *values, const struct value *value, int64_t wall_
         return 0;
     r = put(values, value);
     return r < 0 ? r : 1;
+}
+
+bool values_have(const struct values *values, const char *key)
+{
+    return lookup(values, key);
 }
 
 const struct value *values_find(const struct values *values, const char *key)

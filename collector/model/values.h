@@ -69,10 +69,13 @@ int values_change(struct values *values, const struct value_change *change, cons
 
 /*
  * Takes a version from elsewhere when it is the newer one; copies it. 1: taken; 0: what is held
- * wins, or it ended more than a day ago; -EINVAL: not a value (key, text, end); -ENOSPC: too many
+ * wins, or it is a drain that ended more than 30 days ago; -EINVAL: not a value (key, text, end); -ENOSPC: too many
  * keys or bytes; -ENOMEM.
  */
 int values_merge(struct values *values, const struct value *value, int64_t wall_ms);
+
+/* Also a tombstone. */
+bool values_have(const struct values *values, const char *key);
 
 /* NULL = none, or a tombstone. An ended one is found too: see value_ends_in(). */
 const struct value *values_find(const struct values *values, const char *key);
@@ -83,7 +86,8 @@ const struct value *values_find(const struct values *values, const char *key);
  */
 int64_t value_ends_in(const struct value *value, int64_t wall_ms);
 
-/* Drops what ended more than a day ago. True when there was any. */
+/* Drops drains that ended more than 30 days ago. True when there was any. A host that was away for
+ * longer may bring back what it still holds. */
 bool values_expire(struct values *values, int64_t wall_ms);
 
 /* The same for the same versions, whatever their order of arrival. */

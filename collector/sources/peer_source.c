@@ -8,8 +8,9 @@
 #include "peer_view.h"
 #include "source.h"
 
-#define STATE_TIMEOUT_MS 5000 /* values may be large, and nothing waits for them */
-#define STATE_REST_MS    5000 /* after they could not be had */
+#define STATE_TIMEOUT_MS 5000  /* values may be large, and nothing waits for them */
+#define STATE_REST_MS    5000  /* after they could not be had */
+#define STATE_AGAIN_MS   30000 /* after which some may be of use that were not */
 
 struct peer_target {
     struct source_target base;
@@ -32,6 +33,7 @@ struct peer_target {
     struct http_request *state_request;
     uint64_t asked;    /* the digest that the request is for */
     uint64_t known;    /* the digest of those that came last; 0 = none */
+    int64_t known_ms;  /* CLOCK_BOOTTIME: when that was */
     bool state_failed; /* the last request */
     int64_t rest_ms;   /* CLOCK_BOOTTIME: not asked before */
 };
@@ -125,6 +127,7 @@ static void on_state(const struct http_answer *answer, void *userdata)
     target->state_request = NULL;
     target->state_failed = false;
     target->known = target->asked;
+    target->known_ms = now_ms();
     /* The target may be gone when they were of use. */
     if (context->state(&target->address, answer, again, context->state_userdata))
         return;
@@ -135,8 +138,8 @@ static void on_state(const struct http_answer *answer, void *userdata)
 
 /*
  * Asks for its values when they differ from this host's and are not those that it told already:
- * merging is all that can be done with them, so once is enough. A failure to begin is tried again
- * after the next poll.
+ * merging is all that can be done with them. Only now and then again, as what was refused then may
+ * be taken now. A failure to begin is tried again after the next poll.
  */
 static void follow_values(struct peer_target *target, uint64_t digest)
 {
@@ -147,9 +150,18 @@ static void follow_values(struct peer_target *target, uint64_t digest)
         .timeout_ms = STATE_TIMEOUT_MS,
         .max_bytes = SOURCE_STATE_MAX,
     };
+    int64_t now = now_ms();
 
-    if (digest == 0 || context->values == 0 || digest == context->values ||
-        digest == target->known || target->state_request || now_ms() < target->rest_ms)
+    if (digest == 0 || context->values == 0 || target->state_request)
+        return;
+    if (digest == context->values) {
+        /* What this host says next is no reason to ask for these. */
+        target->known = digest;
+        target->known_ms = now;
+        return;
+    }
+    if (now < target->rest_ms ||
+        (digest == target->known && now - target->known_ms < STATE_AGAIN_MS))
         return;
     target->asked = digest;
     http_start(context->http, &get, on_state, target, &target->state_request);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "control/requests.h"
+#include "control/value_body.h"
 
 static void check(bool condition)
 {
@@ -31,6 +32,12 @@ static void check_answer(unsigned status, const struct request_change *change, c
         check((unsigned char)*c >= 0x20);
     check((status == 0) == (line[0] == '\0'));
     check(status == 0 || status == 400 || status == 404 || status == 405);
+    if (status == 0 && change->text) {
+        json_t *value = json_loads(change->text, JSON_DECODE_ANY, NULL);
+
+        check(value && value_body_is(change->key, value));
+        json_decref(value);
+    }
     if (status == 0)
         check(values_change(&values, &change->change, "host", 1700000000000LL) == 0);
     values_free(&values);
@@ -39,6 +46,7 @@ static void check_answer(unsigned status, const struct request_change *change, c
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static struct cluster cluster;
+    static struct values values;
     struct request_change change;
     char *copy = calloc(len + 1, 1), *at = copy, *method, *path, *ttl, line[REQUEST_LINE_LEN];
     const char *allow;
@@ -49,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     method = take_line(&at);
     path = take_line(&at);
     ttl = take_line(&at);
-    status = request_read(&cluster, "eu", method, path, ttl[0] ? ttl : NULL, at,
+    status = request_read(&cluster, &values, "eu", method, path, ttl[0] ? ttl : NULL, at,
                           (size_t)(copy + len - at), &change, line, &allow);
     check_answer(status, &change, line);
     check((status == 405) == (allow != NULL));

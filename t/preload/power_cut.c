@@ -4,9 +4,11 @@
  * bytes as of the last fsync() of its file; none where there was no such fsync(). With
  * POWER_CUT_LAZY=files no fsync() of a file counts, as if the program had not called it; with
  * POWER_CUT_LAZY=names none of a directory. Each fsync() takes POWER_CUT_SLOW more milliseconds.
+ * While there is a file POWER_CUT_FAILS, that of a directory fails.
  */
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -77,12 +79,17 @@ int fsync(int fd)
 {
     static int (*real)(int);
     const char *root = getenv("POWER_CUT"), *of = getenv("POWER_CUT_OF"),
-               *lazy = getenv("POWER_CUT_LAZY"), *slow = getenv("POWER_CUT_SLOW");
+               *lazy = getenv("POWER_CUT_LAZY"), *slow = getenv("POWER_CUT_SLOW"),
+               *fails = getenv("POWER_CUT_FAILS");
     struct stat st, directory;
     int r;
 
     if (!real)
         real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    if (fails && access(fails, F_OK) == 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        errno = EIO;
+        return -1;
+    }
     r = real(fd);
     if (slow)
         usleep((useconds_t)atoi(slow) * 1000);

@@ -198,18 +198,30 @@ static void ends(void **state)
     assert_int_equal(value_ends_in(value, 0), 1000);
     assert_int_equal(value_ends_in(values_find(&a, "drain/10.0.0.2"), NOW), INT64_MAX);
 
-    assert_false(values_expire(&a, NOW + DAY_MS));
-    assert_int_equal(values_merge(&b, value, NOW + DAY_MS), 1);
-    assert_int_equal(values_merge(&b, value, NOW + 3 * DAY_MS), 0);
-    assert_true(values_expire(&a, NOW + 2 * DAY_MS));
+    assert_false(values_expire(&a, NOW + 30 * DAY_MS));
+    assert_int_equal(values_merge(&b, value, NOW + 30 * DAY_MS), 1);
+    assert_int_equal(values_merge(&b, value, NOW + 32 * DAY_MS), 0);
+    assert_true(values_expire(&a, NOW + 31 * DAY_MS));
     assert_null(values_find(&a, "drain/10.0.0.1"));
     assert_non_null(values_find(&a, "drain/10.0.0.2"));
     assert_int_equal(a.n, 1);
     assert_int_equal(a.bytes, 4);
     /* What ended long ago does not come back, and nothing made later has an old counter. */
-    assert_int_equal(values_merge(&a, &b.items[0], NOW + 3 * DAY_MS), 0);
+    assert_int_equal(values_merge(&a, &b.items[0], NOW + 32 * DAY_MS), 0);
     assert_int_equal(change(&a, "drain/10.0.0.1", "true", "host-a", 5), 0);
     assert_int_equal(values_find(&a, "drain/10.0.0.1")->counter, NOW + 2);
+    /* Nor does it bring back what it had taken the place of. */
+    assert_int_equal(change(&b, "drain/10.0.0.2", "true", "host-b", 5), 0);
+    assert_int_equal(values_merge(&b, values_find(&a, "drain/10.0.0.2"), NOW + 26 * DAY_MS), 0);
+    assert_int_equal(value_ends_in(values_find(&b, "drain/10.0.0.2"), NOW + 26 * DAY_MS), 0);
+    /* A deletion is kept for as long, and other keys for ever. */
+    assert_int_equal(change(&a, "drain/10.0.0.2", NULL, "host-a", 0), 0);
+    assert_int_equal(change(&a, "region/eu/dcs", NULL, "host-a", 0), 0);
+    values_expire(&a, NOW + 30 * DAY_MS);
+    assert_true(values_have(&a, "drain/10.0.0.2"));
+    values_expire(&a, NOW + 31 * DAY_MS);
+    assert_false(values_have(&a, "drain/10.0.0.2"));
+    assert_true(values_have(&a, "region/eu/dcs"));
     values_free(&a);
     values_free(&b);
 }

@@ -1,0 +1,26 @@
+#include "json_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text && *text ? text : "-";
+}
+
+char *join(const json_t *array, const char *separator)
+{
+    char *text = NULL;
+    size_t len, i;
+    FILE *out = open_memstream(&text, &len);
+    const json_t *item;
+
+    if (!out)
+        abort();
+    json_array_foreach(array, i, item)
+        fprintf(out, "%s%s", i > 0 ? separator : "", json_string_value(item) ?: "?");
+    fclose(out);
+    return text;
+}
