@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use POSIX ();
 use Test::More;
 use Prober::Test;
 
@@ -60,7 +61,7 @@ for my $case (@good) {
     spew($yaml, my $text = sprintf($before, $from));
     chmod 0640, $yaml;
     chown 1, 2, $yaml if $> == 0;
-    unlink "$yaml.prober-backup";
+    unlink "$yaml.prober-backup", "$yaml.prober-original";
     my ($exit, $said) = apply($seeds);
     is($exit, 0, "$from <- $seeds") or diag($said);
     is(slurp($yaml), sprintf($before, $to), 'only the value is another one');
@@ -68,7 +69,7 @@ for my $case (@good) {
     my @st = stat $yaml;
     is($st[2] & 07777, 0640, 'the mode stays');
     is("$st[4] $st[5]", $> == 0 ? '1 2' : "$> " . ($) + 0), 'and the owner');
-    is(files(), 'cassandra.yaml cassandra.yaml.prober-backup', 'nothing else is left');
+    is(files(), 'cassandra.yaml cassandra.yaml.prober-backup cassandra.yaml.prober-original', 'nothing else is left');
 
     ($exit, $said) = apply($seeds);
     is($exit, 0, 'once more');
@@ -110,6 +111,37 @@ spew($yaml, sprintf $before, '"127.0.0.1"');
 spew("$dir/conf", qq(region: { first_node = "10.0.0.9"; };\n));
 is((apply('["10.0.0.9"]', '--config', "$dir/conf"))[0], 0, 'as the configuration has it');
 is(slurp($yaml), sprintf($before, '"10.0.0.9"'), 'it is its own seed');
+
+# The first file of all is kept, and the one before.
+unlink "$yaml.prober-original";
+spew($yaml, my $first_of_all = sprintf $before, '"127.0.0.1"');
+is((apply($_))[0], 0, $_) for '["10.0.0.1"]', '["10.0.0.2"]', '["10.0.0.3"]';
+is(slurp("$yaml.prober-original"), $first_of_all, 'as it was before any change');
+is(slurp("$yaml.prober-backup"), sprintf($before, '"10.0.0.2"'), 'as it was before the last one');
+is((stat "$yaml.prober-backup")[3], 1, 'a file of its own');
+
+# Somebody else changes it while the list is read, which comes through a pipe: his file stays, and what was kept as well.
+POSIX::mkfifo("$dir/pipe", 0600) or die "$dir/pipe: $!";
+open my $said_of_it, '-|', "exec $ctl seeds --apply $yaml --segment $dir/none --own 10.0.0.9 --from-file $dir/pipe 2>&1" or die $!;
+open my $pipe, '>', "$dir/pipe" or die "$dir/pipe: $!";
+spew($yaml, my $his = sprintf $before, '"192.0.2.7"');
+print {$pipe} $list;
+close $pipe;
+like(join('', <$said_of_it>), qr/changed by somebody else meanwhile; run this again/, 'says so');
+close $said_of_it;
+is($? >> 8, 2, 'exit status');
+is(slurp($yaml), $his, 'his bytes');
+is(slurp("$yaml.prober-backup"), sprintf($before, '"10.0.0.2"'), 'the backup is the same');
+is(files(), 'cassandra.yaml cassandra.yaml.prober-backup cassandra.yaml.prober-original', 'nothing else is left');
+
+# Attributes stay, except signatures, which are of other bytes.
+SKIP: {
+    my ($set, $get) = @{ { x86_64 => [ 188, 191 ], aarch64 => [ 5, 8 ] }->{ (POSIX::uname())[4] } // [] };
+    my ($mine, $signature, $value, $room) = ('user.mine', 'security.ima', 'x', ' ' x 8);
+    skip 'no attributes here', 2 if !$set || grep { syscall($set, $yaml, $_, $value, 1, 0) < 0 } $mine, $signature;
+    is((apply($list))[0], 0, 'a file with attributes');
+    is_deeply([ map { syscall($get, $yaml, $_, $room, 8) } $mine, $signature ], [ 1, -1 ], 'keeps those that are not a signature');
+}
 
 # Passwords are not proberctl's: as a systemd credential, and in a file that it may not read.
 for my $file ('', qq( password_file = "$dir/secret";)) {
@@ -217,6 +249,9 @@ spew("$dir/real", $fine);
 symlink 'real', $yaml;
 refused('a symbolic link', undef, $list, qr/symbolic link/);
 is(slurp("$dir/real"), $fine, 'nor where it leads to');
+unlink $yaml;
+link "$dir/real", $yaml;
+refused('a hard link', undef, $list, qr/hard link/);
 unlink $yaml;
 refused('no such file', undef, $list, qr/No such file/);
 mkdir $yaml;
