@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "document.h"
 #include "json_text.h"
 #include "prober_addr.h"
+#include "prober_segment_reader.h"
 #include "replace.h"
 #include "seeds_line.h"
 
@@ -211,11 +213,42 @@ static enum answer reload(const struct options *options, const json_t *seeds)
     return answer;
 }
 
+static bool is_known(const struct options *options)
+{
+    struct document document;
+    json_t *json;
+    bool known;
+
+    if (document_read(options, "/allseeds", true, &document) < 0)
+        return false;
+    json = json_loads(document.body, 0, NULL);
+    known = json_array_size(json) > 0;
+    json_decref(json);
+    document_free(&document);
+    return known;
+}
+
+/* Until there is a list, as after a boot. Who waited in vain hears why from what comes next. False:
+ * --timeout is wrong, and it said so. */
+static bool wait_for_list(const struct options *options)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+    int64_t end_ms;
+
+    if (!read_timeout(options->timeout ? options->timeout : "0", &end_ms))
+        return false;
+    while (!options->from_file && !is_known(options) && prober_segment_now_ms() < end_ms)
+        nanosleep(&pause, NULL);
+    return true;
+}
+
 enum answer apply_seeds(const struct options *options)
 {
-    json_t *done = NULL, *seeds;
-    enum answer answer = apply(options, NULL, &seeds);
+    json_t *done = NULL, *seeds = NULL;
+    enum answer answer = CANNOT_TELL;
 
+    if (wait_for_list(options))
+        answer = apply(options, NULL, &seeds);
     /* What changes while Cassandra is asked would not start the service again that runs this. */
     while (answer == YES && options->reload && json_array_size(seeds) > 0 &&
            !json_equal(seeds, done)) {

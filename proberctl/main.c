@@ -8,6 +8,7 @@
 
 #include "conf.h"
 #include "prober_addr.h"
+#include "prober_segment_reader.h"
 #include "proberctl.h"
 
 static const char usage[] =
@@ -27,6 +28,7 @@ static const char usage[] =
     "                            listen_address where there is none (default: as the prober\n"
     "                            knows it); what the file says of it is left out, too\n"
     "    --first-node IP         who keeps itself (default: region.first_node)\n"
+    "    --timeout T             how long it waits for a list (default 0)\n"
     "    --from-file FILE        another list, a JSON array\n"
     "    --reload                has Cassandra take it over at once (4.0 and later)\n"
     "\n"
@@ -78,6 +80,18 @@ bool read_address(const char *text, char ret[])
     return true;
 }
 
+bool read_timeout(const char *text, int64_t *ret_end_ms)
+{
+    int64_t timeout_ms;
+
+    if (conf_parse_duration(text, &timeout_ms) < 0) {
+        complain("--timeout %s is no duration; such as 30s, 5m", text);
+        return false;
+    }
+    *ret_end_ms = prober_segment_now_ms() + timeout_ms;
+    return true;
+}
+
 static enum answer wrong_usage(void)
 {
     complain("proberctl --help says what there is");
@@ -115,8 +129,8 @@ static const char *misplaced(const struct options *options, const char *command)
 {
     if (options->ttl && strcmp(command, "drain") != 0)
         return "--ttl is for drain";
-    if (options->timeout && strcmp(command, "wait") != 0)
-        return "--timeout is for wait";
+    if (options->timeout && strcmp(command, "wait") != 0 && !options->apply)
+        return "--timeout is for wait and for seeds --apply";
     if (options->apply && strcmp(command, "seeds") != 0)
         return "--apply is for seeds";
     if ((options->first_node || options->own || options->from_file || options->reload) &&
