@@ -126,6 +126,8 @@ static void check_login(struct conf_loader *loader, struct conf_login *login, co
 {
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 
+    if (loader->without_secrets)
+        return;
     if (*login->user && *login->password_file == '\0' && credentials) {
         char path[PATH_MAX];
 
@@ -248,9 +250,11 @@ static FILE *open_regular(const char *path)
     return NULL;
 }
 
-int conf_load(const char *path, conf_error error, void *userdata, struct conf **ret)
+static int load(const char *path, bool without_secrets, conf_error error, void *userdata,
+                struct conf **ret)
 {
-    struct conf_loader loader = {.path = path, .error = error, .userdata = userdata};
+    struct conf_loader loader = {
+        .path = path, .error = error, .userdata = userdata, .without_secrets = without_secrets};
     FILE *file = open_regular(path);
     config_t config;
 
@@ -281,6 +285,16 @@ int conf_load(const char *path, conf_error error, void *userdata, struct conf **
     }
     *ret = loader.conf;
     return 0;
+}
+
+int conf_load(const char *path, conf_error error, void *userdata, struct conf **ret)
+{
+    return load(path, false, error, userdata, ret);
+}
+
+int conf_load_without_secrets(const char *path, conf_error error, void *userdata, struct conf **ret)
+{
+    return load(path, true, error, userdata, ret);
 }
 
 struct conf *conf_free(struct conf *conf)

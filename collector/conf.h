@@ -77,6 +77,11 @@ typedef void (*conf_error)(const char *message, void *userdata);
  */
 int conf_load(const char *path, conf_error error, void *userdata, struct conf **ret);
 
+/* The same for those who cannot read the collector's secrets: passwords are "", and neither they
+ * nor the files of certificates are looked at. */
+int conf_load_without_secrets(const char *path, conf_error error, void *userdata,
+                              struct conf **ret);
+
 struct conf *conf_free(struct conf *conf); /* accepts NULL; returns NULL */
 
 /* "500ms", "3s", "1h 30min", "2" (seconds) -> ms. 0 or -EINVAL. */

@@ -12,6 +12,7 @@ struct conf_loader {
     const char *path;
     conf_error error;
     void *userdata;
+    bool without_secrets;
     unsigned errors;
     struct conf *conf;
 };

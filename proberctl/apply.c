@@ -2,12 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
-#include "conf.h"
 #include "document.h"
 #include "json_text.h"
 #include "prober_addr.h"
+#include "prober_segment_reader.h"
 #include "replace.h"
 #include "seeds_line.h"
 
@@ -34,34 +34,53 @@ static json_t *load_seeds(const struct options *options)
     return json;
 }
 
-/* This host's own node: --own, or as the collector knows it. */
-static bool find_own(const struct options *options, char own[PROBER_ADDR_STRLEN])
+/* What this host's own node is called; "" = not known there. */
+struct own {
+    char told[PROBER_ADDR_STRLEN];  /* by --own, or by the collector */
+    const char *broadcast, *listen; /* by the file */
+};
+
+static bool is_own(const struct own *own, const char *address)
+{
+    return *address && (strcmp(own->told, address) == 0 || strcmp(own->broadcast, address) == 0 ||
+                        strcmp(own->listen, address) == 0);
+}
+
+/* The local node, as the collector knows it. */
+static void read_local(const struct options *options, char ret[PROBER_ADDR_STRLEN])
 {
     struct document document;
     json_t *json, *node;
-    bool found = false;
     size_t i;
 
-    if (options->own)
-        return read_address(options->own, own);
-    if (document_read(options, "/nodes", true, &document) == 0) {
-        json = json_loads(document.body, 0, NULL);
-        json_array_foreach(json_object_get(json, "nodes"), i, node)
-        {
-            if (json_is_true(json_object_get(node, "local")))
-                found = read_address(text_of(node, "address"), own);
-        }
-        json_decref(json);
-        document_free(&document);
+    if (document_read(options, "/nodes", true, &document) < 0)
+        return;
+    json = json_loads(document.body, 0, NULL);
+    json_array_foreach(json_object_get(json, "nodes"), i, node)
+    {
+        if (json_is_true(json_object_get(node, "local")) &&
+            !read_address(text_of(node, "address"), ret))
+            ret[0] = '\0';
     }
-    if (!found)
-        complain("this host's own address is not known; give it: --own ADDRESS, the "
-                 "broadcast_address or listen_address of its Cassandra");
-    return found;
+    json_decref(json);
+    document_free(&document);
 }
 
-/* The addresses in their one spelling, each once, without `leave_out` (NULL = none). */
-static json_t *choose(const json_t *seeds, const char *leave_out)
+static bool find_own(const struct options *options, const struct seeds_line *line, struct own *ret)
+{
+    *ret = (struct own){.broadcast = line->broadcast, .listen = line->listen};
+    if (options->own)
+        return read_address(options->own, ret->told);
+    read_local(options, ret->told);
+    if (*ret->told || *ret->broadcast || *ret->listen)
+        return true;
+    complain("this host's own address is not known; give it: --own ADDRESS, the "
+             "broadcast_address of its Cassandra, or listen_address where there is none");
+    return false;
+}
+
+/* The addresses in their one spelling, each once, without those of `leave_out` (NULL = none). */
+static json_t *choose(const json_t *seeds, const struct own *leave_out)
 {
     json_t *ret = json_array(), *seed, *other;
     size_t i, k;
@@ -81,42 +100,17 @@ static json_t *choose(const json_t *seeds, const char *leave_out)
             return NULL;
         }
         json_array_foreach(ret, k, other) there |= strcmp(json_string_value(other), address) == 0;
-        if (!there && !(leave_out && strcmp(leave_out, address) == 0))
+        if (!there && !(leave_out && is_own(leave_out, address)))
             json_array_append_new(ret, json_string(address));
     }
     return ret;
 }
 
-static void conf_is_wrong(const char *message, void *userdata)
-{
-    (void)userdata;
-    complain("%s", message);
-}
-
-/* Who may be its own seed: --first-node, or as the collector's configuration has it. "" = nobody,
- * also when that cannot be read: to leave an address out is the safe side. */
-static bool find_first(const struct options *options, char first[PROBER_ADDR_STRLEN])
-{
-    const char *path = options->config ? options->config : CONF_PATH;
-    struct conf *conf = NULL;
-    bool fine = true;
-
-    first[0] = '\0';
-    if (options->first_node)
-        return read_address(options->first_node, first);
-    if (!options->config && access(path, F_OK) < 0)
-        return true;
-    if (conf_load(path, conf_is_wrong, NULL, &conf) < 0)
-        complain("so region.first_node is not known and this host not it; --first-node says it");
-    else if (*conf->first_node)
-        fine = read_address(conf->first_node, first);
-    conf_free(conf);
-    return fine;
-}
-
 /* It is its own only seed. */
-static void explain_alone(const struct options *options, const char *own)
+static void explain_alone(const struct options *options, const json_t *seeds)
 {
+    const char *own = json_string_value(json_array_get(seeds, 0));
+
     if (options->reload)
         printf("%s, this host's own address, is the only seed: nothing to do\n", own);
     else
@@ -126,12 +120,14 @@ static void explain_alone(const struct options *options, const char *own)
 }
 
 /* What is to be in the file. NULL: it said why. Empty: nothing is to be done, and it said so. */
-static json_t *wanted(const struct options *options)
+static json_t *wanted(const struct options *options, const struct seeds_line *line)
 {
-    char own[PROBER_ADDR_STRLEN], first[PROBER_ADDR_STRLEN];
+    char first[PROBER_ADDR_STRLEN] = "";
     json_t *all, *chosen = NULL;
+    struct own own;
 
-    if (!find_own(options, own) || !find_first(options, first))
+    if (!find_own(options, line, &own) ||
+        (options->first_node && !read_address(options->first_node, first)))
         return NULL;
     all = load_seeds(options);
     if (all && !json_is_array(all))
@@ -140,38 +136,34 @@ static json_t *wanted(const struct options *options)
         complain("no seeds are known, nothing is changed; is a node of the cluster ready? "
                  "proberctl nodes");
     else if (all)
-        chosen = choose(all, strcmp(own, first) == 0 ? NULL : own);
-    json_decref(all);
+        chosen = choose(all, is_own(&own, first) ? NULL : &own);
     if (chosen && json_array_size(chosen) == 0) {
-        explain_alone(options, own);
+        explain_alone(options, all);
         /* One that runs has joined already. */
         if (!options->reload) {
             json_decref(chosen);
             chosen = NULL;
         }
     }
+    json_decref(all);
     return chosen;
 }
 
-static const char *edit(const struct original *file, const struct options *options,
-                        const json_t *seeds)
+static const char *edit(const struct original *file, const struct seeds_line *line,
+                        const struct options *options, const json_t *seeds)
 {
-    struct seeds_line line;
-    const char *wrong = seeds_line_find(file->bytes, file->len, &line);
-    json_t *entries;
+    json_t *entries = seeds_line_entries(line, seeds);
+    const char *wrong = NULL;
 
-    if (wrong)
-        return wrong;
-    entries = seeds_line_entries(&line, seeds);
-    if (json_equal(entries, line.entries)) {
+    if (json_equal(entries, line->entries)) {
         printf("%s: the seeds are these already: ", options->apply);
     } else {
         size_t len;
-        char *bytes = seeds_line_replace(&line, file->bytes, file->len, entries, &len);
+        char *bytes = seeds_line_replace(line, file->bytes, file->len, entries, &len);
 
         wrong = original_replace(file, bytes, len);
         if (!wrong)
-            printf("%s: line %zu: the seeds are now: ", options->apply, line.line);
+            printf("%s: line %zu: the seeds are now: ", options->apply, line->line);
         free(bytes);
     }
     if (!wrong) {
@@ -181,22 +173,30 @@ static const char *edit(const struct original *file, const struct options *optio
         free(list);
     }
     json_decref(entries);
-    json_decref(line.entries);
     return wrong;
 }
 
-static enum answer apply(const struct options *options, const json_t *seeds)
+/* Brings the file up to date. *ret_seeds are those that are to be in it, NULL where that is not
+ * known; nothing is done for `done`, what was so before. */
+static enum answer apply(const struct options *options, const json_t *done, json_t **ret_seeds)
 {
     struct original file;
+    struct seeds_line line = {0};
     const char *wrong = original_open(options->apply, &file);
 
+    *ret_seeds = NULL;
     if (!wrong) {
-        wrong = edit(&file, options, seeds);
+        wrong = seeds_line_find(file.bytes, file.len, &line);
+        if (!wrong)
+            *ret_seeds = wanted(options, &line);
+        if (*ret_seeds && json_array_size(*ret_seeds) > 0 && !json_equal(*ret_seeds, done))
+            wrong = edit(&file, &line, options, *ret_seeds);
+        json_decref(line.entries);
         original_close(&file);
     }
     if (wrong)
         complain("%s: %s", options->apply, wrong);
-    return wrong ? CANNOT_TELL : YES;
+    return wrong || !*ret_seeds ? CANNOT_TELL : YES;
 }
 
 static enum answer reload(const struct options *options, const json_t *seeds)
@@ -213,21 +213,51 @@ static enum answer reload(const struct options *options, const json_t *seeds)
     return answer;
 }
 
-/* What changes while Cassandra is asked would not start the service again that runs this. */
+static bool is_known(const struct options *options)
+{
+    struct document document;
+    json_t *json;
+    bool known;
+
+    if (document_read(options, "/allseeds", true, &document) < 0)
+        return false;
+    json = json_loads(document.body, 0, NULL);
+    known = json_array_size(json) > 0;
+    json_decref(json);
+    document_free(&document);
+    return known;
+}
+
+/* Until there is a list, as after a boot. Who waited in vain hears why from what comes next. False:
+ * --timeout is wrong, and it said so. */
+static bool wait_for_list(const struct options *options)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+    int64_t end_ms;
+
+    if (!read_timeout(options->timeout ? options->timeout : "0", &end_ms))
+        return false;
+    while (!options->from_file && !is_known(options) && prober_segment_now_ms() < end_ms)
+        nanosleep(&pause, NULL);
+    return true;
+}
+
 enum answer apply_seeds(const struct options *options)
 {
-    json_t *done = NULL, *seeds = wanted(options);
-    enum answer answer = seeds ? YES : CANNOT_TELL;
+    json_t *done = NULL, *seeds = NULL;
+    enum answer answer = CANNOT_TELL;
 
-    while (answer == YES && !json_equal(seeds, done) && json_array_size(seeds) > 0) {
-        answer = apply(options, seeds);
-        if (answer == YES && options->reload)
-            answer = reload(options, seeds);
+    if (wait_for_list(options))
+        answer = apply(options, NULL, &seeds);
+    /* What changes while Cassandra is asked would not start the service again that runs this. */
+    while (answer == YES && options->reload && json_array_size(seeds) > 0 &&
+           !json_equal(seeds, done)) {
         json_decref(done);
         done = seeds;
-        seeds = answer == YES && options->reload ? wanted(options) : json_incref(done);
-        if (!seeds)
-            answer = CANNOT_TELL;
+        seeds = NULL;
+        answer = reload(options, done);
+        if (answer == YES)
+            answer = apply(options, done, &seeds);
     }
     json_decref(done);
     json_decref(seeds);

@@ -1,14 +1,18 @@
 /* proberctl: options and commands. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "conf.h"
 #include "prober_addr.h"
+#include "prober_segment_reader.h"
 #include "proberctl.h"
 
 static const char usage[] =
-    "Usage: proberctl [--segment PATH] [--socket PATH] [--json] COMMAND\n"
+    "Usage: proberctl [--config FILE] [--segment PATH] [--socket PATH] [--json] COMMAND\n"
     "\n"
     "  status                    the cluster in a few lines; 0 when every node is ready\n"
     "  nodes                     every node\n"
@@ -19,15 +23,17 @@ static const char usage[] =
     "  drain IP, undrain IP      not ready although it serves; --ttl T ends it by itself\n"
     "  set KEY VALUE, unset KEY  what operators say; unset = automatic again. Keys:\n"
     "                            readylocaldcs localseeds dcs region-ips reaper-ips reaper-ready\n"
-    "  seeds --apply FILE        writes the seeds into a cassandra.yaml, without this host's own\n"
-    "                            node: --own IP (default: as the prober knows it); the first node\n"
-    "                            keeps itself: --first-node IP, or region.first_node of --config "
-    "F;\n"
-    "                            --from-file F has another list, a JSON array; --reload has "
-    "Cassandra\n"
-    "                            take it over at once (4.0 and later)\n"
+    "  seeds --apply FILE        writes the seeds into a cassandra.yaml\n"
+    "    --own IP                without this host's own node: its broadcast_address, or\n"
+    "                            listen_address where there is none (default: as the prober\n"
+    "                            knows it); what the file says of it is left out, too\n"
+    "    --first-node IP         who keeps itself (default: region.first_node)\n"
+    "    --timeout T             how long it waits for a list (default 0)\n"
+    "    --from-file FILE        another list, a JSON array\n"
+    "    --reload                has Cassandra take it over at once (4.0 and later)\n"
     "\n"
     "On a terminal tables with a head, otherwise fields between tabs; --json the document itself.\n"
+    "Paths and the first node are as in the collector's configuration (--config).\n"
     "Exit status: 0 yes, done; 1 no, refused; 2 cannot tell, wrong usage.\n";
 
 static const struct {
@@ -74,6 +80,18 @@ bool read_address(const char *text, char ret[])
     return true;
 }
 
+bool read_timeout(const char *text, int64_t *ret_end_ms)
+{
+    int64_t timeout_ms;
+
+    if (conf_parse_duration(text, &timeout_ms) < 0) {
+        complain("--timeout %s is no duration; such as 30s, 5m", text);
+        return false;
+    }
+    *ret_end_ms = prober_segment_now_ms() + timeout_ms;
+    return true;
+}
+
 static enum answer wrong_usage(void)
 {
     complain("proberctl --help says what there is");
@@ -111,18 +129,60 @@ static const char *misplaced(const struct options *options, const char *command)
 {
     if (options->ttl && strcmp(command, "drain") != 0)
         return "--ttl is for drain";
-    if (options->timeout && strcmp(command, "wait") != 0)
-        return "--timeout is for wait";
+    if (options->timeout && strcmp(command, "wait") != 0 && !options->apply)
+        return "--timeout is for wait and for seeds --apply";
     if (options->apply && strcmp(command, "seeds") != 0)
         return "--apply is for seeds";
-    if ((options->first_node || options->own || options->from_file || options->config ||
-         options->reload) &&
+    if ((options->first_node || options->own || options->from_file || options->reload) &&
         !options->apply)
-        return "--first-node, --own, --from-file, --config and --reload are for seeds --apply";
+        return "--first-node, --own, --from-file and --reload are for seeds --apply";
     return NULL;
 }
 
-static enum answer run(const struct options *options, int count, char **args)
+static void conf_is_wrong(const char *message, void *userdata)
+{
+    const struct options *options = userdata;
+
+    if (options->config || options->apply)
+        complain("%s", message);
+}
+
+/*
+ * What is not given is as the collector's configuration has it. False: that is there and cannot be
+ * read, and what is going to be written depends on it; it said why. Who only asks gets the defaults
+ * then, unless he named the file. Options point into *ret_conf afterwards.
+ */
+static bool complete(struct options *options, struct conf **ret_conf)
+{
+    const char *path = options->config ? options->config : CONF_PATH;
+    struct conf *conf = NULL;
+
+    if ((options->config || access(path, F_OK) == 0 || errno != ENOENT) &&
+        conf_load_without_secrets(path, conf_is_wrong, options, &conf) < 0 &&
+        (options->config || options->apply))
+        return false;
+    if (!options->segment)
+        options->segment = conf ? conf->segment_path : "/run/cassandra-prober/segment";
+    if (!options->socket)
+        options->socket = conf ? conf->control_socket : "/run/cassandra-prober/control.sock";
+    if (!options->first_node && conf && *conf->first_node)
+        options->first_node = conf->first_node;
+    *ret_conf = conf;
+    return true;
+}
+
+static enum answer run_with(struct options *options, size_t command, char **args)
+{
+    struct conf *conf = NULL;
+    enum answer answer = CANNOT_TELL;
+
+    if (complete(options, &conf))
+        answer = commands[command].run(options, args);
+    conf_free(conf);
+    return answer;
+}
+
+static enum answer run(struct options *options, int count, char **args)
 {
     const char *problem;
 
@@ -139,7 +199,7 @@ static enum answer run(const struct options *options, int count, char **args)
         if (strcmp(commands[i].name, args[0]) != 0)
             continue;
         if (commands[i].args == count - 1)
-            return commands[i].run(options, args + 1);
+            return run_with(options, i, args + 1);
         complain("%s takes %d argument%s, not %d", args[0], commands[i].args,
                  commands[i].args == 1 ? "" : "s", count - 1);
         return wrong_usage();
@@ -150,8 +210,7 @@ static enum answer run(const struct options *options, int count, char **args)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.segment = "/run/cassandra-prober/segment",
-                              .socket = "/run/cassandra-prober/control.sock"};
+    struct options options = {0};
     enum answer answer;
     int option;
 

@@ -6,6 +6,7 @@
 #define PROBERCTL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define STALE_MS 10000 /* as nginx has it, where prober_stale does not say otherwise */
 
@@ -16,11 +17,12 @@ enum answer {
 };
 
 struct options {
-    const char *segment, *socket;
+    const char *segment, *socket; /* by options, the configuration or as installed */
+    const char *config;           /* NULL = not given */
     bool json;
     const char *ttl, *timeout;
-    bool reload; /* of seeds --apply */
-    const char *apply, *first_node, *own, *from_file, *config; /* of seeds; NULL = not given */
+    bool reload;                                      /* of seeds --apply */
+    const char *apply, *first_node, *own, *from_file; /* of seeds; NULL = not given */
 };
 
 /* A line on stderr, with the program's name before it. */
@@ -28,6 +30,9 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The one spelling of an address (PROBER_ADDR_STRLEN). False: it said what is wrong. */
 bool read_address(const char *text, char ret[]);
+
+/* When --timeout is over, of prober_segment_now_ms(). False: it said what is wrong. */
+bool read_timeout(const char *text, int64_t *ret_end_ms);
 
 /* What is read from the segment. `args` are those after the command's name. */
 enum answer show_status(const struct options *options, char **args);

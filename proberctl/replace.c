@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,10 @@ static const char *check(const struct original *file)
 {
     if (!S_ISREG(file->st.st_mode))
         return "it is no regular file; give the path of cassandra.yaml itself";
+    if (file->st.st_nlink > 1)
+        return "it has another name (a hard link), which would keep the old seeds; take one of "
+               "them "
+               "away";
     if (file->st.st_size > (off_t)REPLACE_MAX)
         return "it is larger than 1 MiB; is that a cassandra.yaml?";
     if (!(file->st.st_mode & 0222) || access(file->path, W_OK) < 0)
@@ -90,6 +95,12 @@ static int write_all(int fd, const char *bytes, size_t len)
     return 0;
 }
 
+/* Signed for these bytes and this inode; the kernel makes them anew. */
+static bool is_signature(const char *name)
+{
+    return strcmp(name, "security.ima") == 0 || strcmp(name, "security.evm") == 0;
+}
+
 /* ACLs and labels. A file system without any has nothing to copy. */
 static int copy_attributes(int from, int to)
 {
@@ -99,8 +110,11 @@ static int copy_attributes(int from, int to)
     if (len < 0)
         return errno == ENOTSUP ? 0 : -1;
     for (char *name = names; name < names + len; name += strlen(name) + 1) {
-        ssize_t n = fgetxattr(from, name, value, sizeof(value));
+        ssize_t n;
 
+        if (is_signature(name))
+            continue;
+        n = fgetxattr(from, name, value, sizeof(value));
         if (n < 0 || fsetxattr(to, name, value, (size_t)n, 0) < 0)
             return -1;
     }
@@ -129,17 +143,6 @@ static const char *write_new(const struct original *original, const char *path, 
     return wrong;
 }
 
-/* Another name for the file as it is. */
-static const char *keep(const char *path, const char *backup, const char *next)
-{
-    unlink(next);
-    if (link(path, next) < 0 || rename(next, backup) < 0)
-        return because("cannot keep a backup next to it");
-    /* rename() does nothing where both are the same file: a crash came between the last time. */
-    unlink(next);
-    return NULL;
-}
-
 static const char *sync_directory(const char *path)
 {
     char *copy = strdup(path);
@@ -152,40 +155,58 @@ static const char *sync_directory(const char *path)
     return r < 0 ? because("it is written, but its directory cannot be synced") : NULL;
 }
 
-static const char *swap(const struct original *original, const char *next, const char *backup,
-                        const char *next_backup)
+static bool is_changed(const struct original *original)
 {
     struct stat now;
-    const char *wrong = keep(original->path, backup, next_backup);
 
-    if (wrong)
-        return wrong;
-    if (lstat(original->path, &now) < 0 || now.st_ino != original->st.st_ino ||
-        now.st_dev != original->st.st_dev || now.st_size != original->st.st_size ||
-        now.st_mtim.tv_sec != original->st.st_mtim.tv_sec ||
-        now.st_mtim.tv_nsec != original->st.st_mtim.tv_nsec)
+    return lstat(original->path, &now) < 0 || now.st_ino != original->st.st_ino ||
+           now.st_dev != original->st.st_dev || now.st_size != original->st.st_size ||
+           now.st_mtim.tv_sec != original->st.st_mtim.tv_sec ||
+           now.st_mtim.tv_nsec != original->st.st_mtim.tv_nsec;
+}
+
+/* The files next to it, by what is behind their names. */
+struct names {
+    char *next;                 /* -new: the new bytes */
+    char *backup, *next_backup; /* -backup: those before */
+    char *first;                /* -original: those before the first change ever */
+};
+
+static const char *swap(const struct original *original, const struct names *names)
+{
+    if (is_changed(original))
         return "it has been changed by somebody else meanwhile; run this again";
-    if (rename(next, original->path) < 0)
+    if ((link(names->next_backup, names->first) < 0 && errno != EEXIST) ||
+        rename(names->next_backup, names->backup) < 0)
+        return because("cannot keep a backup next to it");
+    if (rename(names->next, original->path) < 0)
         return because("cannot replace it");
     return sync_directory(original->path);
 }
 
 const char *original_replace(const struct original *original, const char *bytes, size_t len)
 {
-    char *next = NULL, *backup = NULL, *next_backup = NULL;
+    struct names names;
     const char *wrong;
 
-    if (asprintf(&next, "%s.prober-new", original->path) < 0 ||
-        asprintf(&backup, "%s.prober-backup", original->path) < 0 ||
-        asprintf(&next_backup, "%s.new", backup) < 0)
+    if (asprintf(&names.next, "%s.prober-new", original->path) < 0 ||
+        asprintf(&names.backup, "%s.prober-backup", original->path) < 0 ||
+        asprintf(&names.next_backup, "%s.new", names.backup) < 0 ||
+        asprintf(&names.first, "%s.prober-original", original->path) < 0)
         abort();
-    wrong = write_new(original, next, bytes, len);
+    wrong = write_new(original, names.next, bytes, len);
+    /* A copy: another name for the file would be a hard link to it after a crash. */
     if (!wrong)
-        wrong = swap(original, next, backup, next_backup);
-    if (wrong)
-        unlink(next);
-    free(next);
-    free(backup);
-    free(next_backup);
+        wrong = write_new(original, names.next_backup, original->bytes, original->len);
+    if (!wrong)
+        wrong = swap(original, &names);
+    if (wrong) {
+        unlink(names.next);
+        unlink(names.next_backup);
+    }
+    free(names.next);
+    free(names.backup);
+    free(names.next_backup);
+    free(names.first);
     return wrong;
 }

@@ -1,7 +1,7 @@
 /*
  * Replaces a small file's bytes at once: a reader, and whoever looks after a power cut, sees the
  * old ones or the new ones. Owner, mode and extended attributes stay; the file before is kept as
- * PATH.prober-backup.
+ * PATH.prober-backup, and the one before the first change ever as PATH.prober-original.
  */
 #ifndef REPLACE_H
 #define REPLACE_H

@@ -9,12 +9,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "prober_addr.h"
+
 struct seeds_line {
     size_t start, end; /* of the value in the text, its quotes included */
     size_t line;       /* for people: from 1 */
     char quote;        /* '"', '\'' or 0 = none */
     bool flow;         /* within { } or [ ], where a comma needs quotes */
     json_t *entries;   /* as they stand there, trimmed */
+    /* What the file says of its own node; "" where that is no IP address. */
+    char broadcast[PROBER_ADDR_STRLEN], listen[PROBER_ADDR_STRLEN];
 };
 
 /* NULL, or what is wrong with the file in one line. ret->entries is to be released. */

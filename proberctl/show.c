@@ -8,11 +8,13 @@
 #include "json_text.h"
 #include "table.h"
 
-/* Shows a document: as it is with --json, else by `print`. */
+/* Shows a document: as it is with --json, else by `print`. `none` is what an empty list means, NULL
+ * where that is an answer. */
 static enum answer show(const struct options *options, const char *key,
-                        void (*print)(const json_t *json))
+                        void (*print)(const json_t *json), const char *none)
 {
     struct document document;
+    enum answer answer = YES;
     json_t *json = document_json(options, key, &document);
 
     if (!json)
@@ -21,9 +23,13 @@ static enum answer show(const struct options *options, const char *key,
         fputs(document.body, stdout);
     else
         print(json);
+    if (none && json_array_size(json) == 0) {
+        complain("%s", none);
+        answer = CANNOT_TELL;
+    }
     json_decref(json);
     document_free(&document);
-    return document_verdict(&document, YES);
+    return document_verdict(&document, answer);
 }
 
 static void print_nodes(const json_t *json)
@@ -111,23 +117,26 @@ static void print_regions(const json_t *json)
 enum answer show_nodes(const struct options *options, char **args)
 {
     (void)args;
-    return show(options, "/nodes", print_nodes);
+    return show(options, "/nodes", print_nodes, NULL);
 }
 
 enum answer show_dcs(const struct options *options, char **args)
 {
     (void)args;
-    return show(options, "/dcs", print_dcs);
+    return show(options, "/dcs", print_dcs, NULL);
 }
 
 enum answer show_regions(const struct options *options, char **args)
 {
     (void)args;
-    return show(options, "/regions", print_regions);
+    return show(options, "/regions", print_regions, NULL);
 }
 
 enum answer show_seeds(const struct options *options, char **args)
 {
     (void)args;
-    return options->apply ? apply_seeds(options) : show(options, seeds_key(options), print_seeds);
+    if (options->apply)
+        return apply_seeds(options);
+    return show(options, seeds_key(options), print_seeds,
+                "no seeds are known; is a node of the cluster ready? proberctl nodes");
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "conf.h"
 #include "document.h"
 #include "json_text.h"
 #include "prober_addr.h"
@@ -206,21 +205,16 @@ enum answer wait_ready(const struct options *options, char **args)
     const struct timespec pause = {.tv_nsec = 100000000};
     char address[PROBER_ADDR_STRLEN], key[KEY_LEN];
     const char *timeout = options->timeout ? options->timeout : "5m";
-    int64_t timeout_ms, end_ms;
+    int64_t end_ms;
     enum answer answer;
 
     if (strcmp(args[0], "ready") != 0) {
         complain("it waits for one thing: proberctl wait ready IP");
         return CANNOT_TELL;
     }
-    if (!read_address(args[1], address))
+    if (!read_address(args[1], address) || !read_timeout(timeout, &end_ms))
         return CANNOT_TELL;
-    if (conf_parse_duration(timeout, &timeout_ms) < 0) {
-        complain("--timeout %s is no duration; such as 30s, 5m", timeout);
-        return CANNOT_TELL;
-    }
     snprintf(key, sizeof(key), "/healthz/%s?brief", address);
-    end_ms = prober_segment_now_ms() + timeout_ms;
     while ((answer = look(options, key)) != YES && prober_segment_now_ms() < end_ms)
         nanosleep(&pause, NULL);
     if (answer == NO)

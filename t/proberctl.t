@@ -32,6 +32,7 @@ says(['--version'], 0, qr/^proberctl \d/, 'version');
 says(['dance'], 2, qr/no command dance.*--help/s, 'unknown command');
 says([ 'why' ], 2, qr/why takes 1 argument, not 0/, 'an argument too few');
 says([ 'nodes', '--ttl', '1m' ], 2, qr/--ttl is for drain/, 'an option of another command');
+says([ 'nodes', '--timeout', '1s' ], 2, qr/--timeout is for wait and/, 'the same');
 says([ 'nodes', '--own', '10.0.0.1' ], 2, qr/--own/, 'the same');
 says([ 'nodes', '--what' ], 2, qr/--help/, 'an unknown option');
 says([ 'why', 'localhost' ], 2, qr/no IP address; proberctl nodes/, 'a name');
@@ -86,6 +87,9 @@ says([ qw(wait ready 10.0.0.2 --timeout soon) ], 2, qr/no duration/, 'no time');
 says([ qw(wait long 10.0.0.2) ], 2, qr/wait ready IP/, 'not for that');
 $segment->put('/localseeds', 200, '["10.0.0.1"]');
 says(['seeds'], 0, qr{no /allseeds.*\n10\.0\.0\.1\n$}, 'only the region');
+$segment->put('/allseeds', 200, '[]');
+says(['seeds'], 2, qr/^proberctl: no seeds are known; .*proberctl nodes\n$/, 'none');
+says([ 'seeds', '--json' ], 2, qr/^\[\]$/m, 'the document all the same');
 $segment->put('/allseeds', 200, '["10.0.0.1","2001:db8::2"]');
 says(['seeds'], 0, qr/^10\.0\.0\.1\n2001:db8::2\n$/, 'of all regions');
 $segment->put('/dcs', 200, '[{"name":"dc1","replicas":3}]');
@@ -96,10 +100,33 @@ says(['regions'], 0, qr/^a\tunreachable\tnext\t-\t10\.1\.0\.1\trefused\nb\tnot r
 $segment->put('/dcs', 200, '{');
 says(['dcs'], 2, qr/no JSON/, 'half a document');
 
+# Where they are, the configuration says.
+spew("$dir/ctl.conf", 'segment: { path = "' . $segment->path . qq("; };\ncontrol: { socket = "$dir/its.sock"; };\n));
+is((run($ctl, '--config', "$dir/ctl.conf", 'seeds'))[1], "10.0.0.1\n2001:db8::2\n", 'segment.path');
+like((run($ctl, '--config', "$dir/ctl.conf", 'drain', '10.0.0.1'))[1], qr{\Q$dir/its.sock}, 'control.socket');
+like((ctl('--config', "$dir/ctl.conf", 'drain', '10.0.0.1'))[1], qr{\Q$dir/none.sock}, 'and the options go before');
+says([ '--config', "$dir/none.conf", 'seeds' ], 2, qr/none\.conf: .*No such file/, 'a configuration that was named and is not there');
+
 # The own address comes from the nodes.
 spew("$dir/c.yaml", "seed_provider:\n  - parameters:\n    - seeds: 1.1.1.1\n");
 says([ 'seeds', '--apply', "$dir/c.yaml" ], 0, qr/line 3: the seeds are now: 2001:db8::2\n$/, 'without the local node');
 says([ 'seeds', '--apply', "$dir/c.yaml", '--first-node', '10.0.0.1' ], 0, qr/now: 10\.0\.0\.1,2001:db8::2\n$/, 'unless it is the first');
+
+# A list that is not there yet is waited for: one that is late, and one that comes too late.
+$segment->put('/allseeds', 200, '[]');
+my @waits = ('seeds', '--apply', "$dir/c.yaml", '--own', '10.0.0.1', '--timeout');
+my $began = time;
+says([ @waits, '300ms' ], 2, qr/no seeds are known, nothing is changed/, 'waits in vain');
+cmp_ok(time - $began, '>=', 0.3, 'as long as it was told');
+says([ @waits, 'soon' ], 2, qr/--timeout soon is no duration/, 'no time');
+open my $late, '-|', $ctl, @at, @waits, '20s' or die $!;
+my $until = time + 0.3;
+wait_for(sub { time > $until }, 'it to have looked', 5);
+$segment->put('/allseeds', 200, '["2001:db8::3"]');
+like(join('', <$late>), qr/now: 2001:db8::3$/, 'and not in vain');
+close $late;
+is($?, 0, 'its exit status');
+$segment->put('/allseeds', 200, '["10.0.0.1","2001:db8::2"]');
 
 # Stale
 $segment->heartbeat(30_000);
