@@ -169,6 +169,34 @@ static void missing_file(void **state)
     text_free(&errors);
 }
 
+/* Who may not read the passwords gets everything else, and hears of everything else. */
+static void without_secrets(void **state)
+{
+    static const char source[] = "local: { user = \"u\"; ca_file = \"/nonexistent/ca\"; };\n"
+                                 "peers: { user = \"u\"; password_file = \"/nonexistent/p\"; };\n"
+                                 "region: { first_node = \"10.0.0.9\"; };\n";
+    char path[] = "/tmp/prober-conf-XXXXXX";
+    struct text errors = {0};
+    struct conf *conf = NULL;
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, source, strlen(source)), strlen(source));
+    assert_true(conf_load(path, collect, &errors, &conf) < 0);
+    assert_null(conf);
+    assert_int_equal(conf_load_without_secrets(path, collect, &errors, &conf), 0);
+    assert_string_equal(conf->first_node, "10.0.0.9");
+    assert_string_equal(conf->peers.password, "");
+    conf = conf_free(conf);
+    assert_int_equal(write(fd, "x: 1;", 5), 5);
+    assert_true(conf_load_without_secrets(path, collect, &errors, &conf) < 0);
+    assert_null(conf);
+    close(fd);
+    unlink(path);
+    text_free(&errors);
+}
+
 static void empty_file_has_defaults(void **state)
 {
     struct text errors = {0};
@@ -314,10 +342,15 @@ static void lists_of_groups(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refused_lines),      cmocka_unit_test(all_errors_at_once),
-        cmocka_unit_test(missing_file),       cmocka_unit_test(empty_file_has_defaults),
-        cmocka_unit_test(good_settings),      cmocka_unit_test(lists_of_groups),
-        cmocka_unit_test(password_from_file), cmocka_unit_test(durations),
+        cmocka_unit_test(refused_lines),
+        cmocka_unit_test(all_errors_at_once),
+        cmocka_unit_test(missing_file),
+        cmocka_unit_test(without_secrets),
+        cmocka_unit_test(empty_file_has_defaults),
+        cmocka_unit_test(good_settings),
+        cmocka_unit_test(lists_of_groups),
+        cmocka_unit_test(password_from_file),
+        cmocka_unit_test(durations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
