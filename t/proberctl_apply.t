@@ -146,7 +146,7 @@ SKIP: {
 # Passwords are not proberctl's: as a systemd credential, and in a file that it may not read.
 for my $file ('', qq( password_file = "$dir/secret";)) {
     spew($yaml, sprintf $before, '"127.0.0.1"');
-    spew("$dir/conf", qq(local: { user = "u";$file ca_file = "$dir/ca"; };\nregion: { first_node = "10.0.0.9"; };\n)
+    spew("$dir/conf", qq(local: { user = "u";$file ca_file = "$dir/ca"; };\nregion: { name = "ap"; first_node = "10.0.0.9"; };\n)
         . qq(regions = ( { name = "eu"; url = "https://e"; user = "u";$file } );\n));
     my ($exit, $said) = apply('["10.0.0.9"]', '--config', "$dir/conf");
     is($exit, 0, 'whatever passwords the collector has') or diag($said);
