@@ -185,7 +185,7 @@ sysread $kept, my $second, 65536;
 like($second, qr/^HTTP\S+ 400/, 'it outlives a reload');
 is((stat $socket)[1], $inode, 'so does the socket');
 on_kept('PUT /reaper-ready', 'false');
-wait_for(sub { -e "$state.new" }, 'the write to begin');
+wait_for(sub { slurp("$state.new") =~ /reaper-ready","value":false/ }, 'the write of it to begin');
 $collector->signal('TERM');
 sysread $kept, my $last, 65536;
 like($last // '', qr/^HTTP\S+ 503.*\r\n\r\nthe collector ends; whether this holds is not known\n\z/s, 'who waits at the end is told');
