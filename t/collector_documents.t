@@ -94,6 +94,7 @@ subtest '/view' => sub {
 };
 
 subtest 'a crash and the return' => sub {
+    wait_for(sub { get('/state')->{body} =~ m{"seeds/dc1"} }, 'the seeds to be chosen', 20);
     $fleet->post("nodes/$ip[1]/crash");
     wait_for(sub { get("/healthz/$ip[1]")->{body} eq views($ip[1] => 'refused') }, 'its own view to be lost');
     is(status("/healthz/$ip[1]"), 200, 'others see it UP still: refused JMX alone is no verdict');

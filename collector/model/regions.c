@@ -239,14 +239,15 @@ static bool has_dc(const struct region_dc *dcs, size_t n, const char *name)
 }
 
 int regions_dcs(const struct regions *regions, const struct cluster *cluster,
-                struct region_dc **ret, size_t *ret_n)
+                const struct region_settings *without, struct region_dc **ret, size_t *ret_n)
 {
     struct region_dc *dcs, *grown;
-    size_t n, room;
+    size_t n, n_known, room, kept = 0;
     int r = region_dcs(cluster, &dcs, &n);
 
     if (r < 0)
         return r;
+    n_known = n;
     room = n + 1;
     for (size_t i = 0; i < regions->n; i++)
         room += regions->items[i].own ? 0 : regions->items[i].n_dcs;
@@ -263,9 +264,12 @@ int regions_dcs(const struct regions *regions, const struct cluster *cluster,
             if (!has_dc(dcs, n, region->dcs[j].name))
                 dcs[n++] = region->dcs[j];
     }
-    qsort(dcs, n, sizeof(*dcs), compare_dcs);
+    for (size_t i = 0; i < n; i++)
+        if (!without || i >= n_known || !region_names(without->datacenters, dcs[i].name))
+            dcs[kept++] = dcs[i];
+    qsort(dcs, kept, sizeof(*dcs), compare_dcs);
     *ret = dcs;
-    *ret_n = n;
+    *ret_n = kept;
     return 0;
 }
 

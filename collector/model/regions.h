@@ -92,10 +92,11 @@ const char *regions_waits(const struct regions *regions, char why[REGIONS_WHY_LE
 
 /*
  * The cluster's data centers that have members, and those that other regions say they have and this
- * host's Cassandra does not know of; by name. As region_dcs().
+ * host's Cassandra does not know of; by name. `without`: but for those of the cluster that this one
+ * has; NULL = all. As region_dcs().
  */
 int regions_dcs(const struct regions *regions, const struct cluster *cluster,
-                struct region_dc **ret, size_t *ret_n);
+                const struct region_settings *without, struct region_dc **ret, size_t *ret_n);
 
 /* NULL = there is none. */
 struct region *regions_find(const struct regions *regions, const char *name);

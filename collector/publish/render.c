@@ -408,18 +408,57 @@ void render_all_seeds(struct text *text, const struct render_context *context)
     addresses_free(&seeds);
 }
 
+static bool names_dc(const char *said, const struct region_dc *dc)
+{
+    struct text item = {0};
+    bool found;
+
+    text_puts(&item, "{\"name\":");
+    text_add_json(&item, dc->name);
+    text_add(&item, ",", 2);
+    found = !item.failed && strstr(said, item.data) != NULL;
+    text_free(&item);
+    return found;
+}
+
+/* What an operator said of the region's own, as it is; then the others'. */
+static void add_said_dcs(struct text *text, const char *said, struct region_dc *dcs, size_t n)
+{
+    size_t kept = 0, len = strlen(said);
+    struct text others = {0};
+
+    for (size_t i = 0; i < n; i++)
+        if (!names_dc(said, &dcs[i]))
+            dcs[kept++] = dcs[i];
+    render_dc_list(&others, dcs, kept);
+    text->failed |= others.failed;
+    if (kept == 0 || others.failed) {
+        text_puts(text, said);
+    } else if (strcmp(said, "[]") == 0) {
+        text_add(text, others.data, others.len);
+    } else {
+        text_add(text, said, len - 1);
+        text_add(text, ",", 1);
+        text_add(text, others.data + 1, others.len - 1);
+    }
+    text_free(&others);
+}
+
 void render_dcs(struct text *text, const struct render_context *context)
 {
+    const struct value *said = find_said(context, "dcs");
     struct region_dc *dcs = NULL;
     size_t n = 0;
 
-    if (render_said(text, context, "dcs"))
-        return;
-    if (regions_dcs(context->regions, context->cluster, &dcs, &n) < 0) {
+    if (regions_dcs(context->regions, context->cluster, said ? &context->region : NULL, &dcs, &n) <
+        0) {
         text->failed = true;
         return;
     }
-    render_dc_list(text, dcs, n);
+    if (said)
+        add_said_dcs(text, said->text, dcs, n);
+    else
+        render_dc_list(text, dcs, n);
     text_add(text, "\n", 1);
     free(dcs);
 }

@@ -1,6 +1,7 @@
 /* Regions begin one after the other; what they said holds while they cannot be reached. */
 #include "model/regions.h"
 #include "model_util.h"
+#include "publish/render.h"
 #include "publish/render_regions.h"
 
 #define TTL 15000
@@ -227,13 +228,61 @@ static void data_centers_of_all(void **state)
     lists(&regions, "ap", "[]",
           "[{\"name\":\"dc1\",\"replicas\":9},{\"name\":\"dc0\",\"replicas\":2}]");
     lists(&regions, "us", "[]", "[{\"name\":\"dc0\",\"replicas\":7}]");
-    assert_int_equal(regions_dcs(&regions, fleet.cluster, &dcs, &n), 0);
+    assert_int_equal(regions_dcs(&regions, fleet.cluster, NULL, &dcs, &n), 0);
     assert_int_equal(n, 2);
     assert_string_equal(dcs[0].name, "dc0");
     assert_int_equal(dcs[0].replicas, 2);
     assert_string_equal(dcs[1].name, "dc1"); /* the own Cassandra knows better */
     assert_int_equal(dcs[1].replicas, 3);
     free(dcs);
+    regions_free(&regions);
+    fleet_done(&fleet);
+}
+
+/* What an operator says of the region stands in place of its own part alone. */
+static void said_data_centers_hide_no_others(void **state)
+{
+    static const struct {
+        const char *said, *shown;
+    } table[] = {
+        {NULL, "[{\"name\":\"dc0\",\"replicas\":2},{\"name\":\"dc1\",\"replicas\":2},"
+               "{\"name\":\"dc2\",\"replicas\":1}]\n"},
+        {"[{\"name\":\"dc1\",\"replicas\":9}]",
+         "[{\"name\":\"dc1\",\"replicas\":9},{\"name\":\"dc0\",\"replicas\":2},"
+         "{\"name\":\"dc2\",\"replicas\":1}]\n"},
+        {"[{\"name\":\"dc2\",\"replicas\":9},{\"name\":\"dc0\",\"replicas\":8}]",
+         "[{\"name\":\"dc2\",\"replicas\":9},{\"name\":\"dc0\",\"replicas\":8}]\n"},
+        {"[]", "[{\"name\":\"dc0\",\"replicas\":2},{\"name\":\"dc2\",\"replicas\":1}]\n"},
+    };
+    char *const own[] = {(char *)"dc1", NULL};
+    struct values values = {0};
+    struct regions regions;
+    struct fleet fleet;
+    struct text text = {0};
+
+    (void)state;
+    fleet_init(&fleet, 3, POLICY_MUTUAL);
+    fleet.node[2].datacenter = "dc2";
+    fleet_round(&fleet);
+    setup(&regions, "eu");
+    lists(&regions, "ap", "[]",
+          "[{\"name\":\"dc2\",\"replicas\":7},{\"name\":\"dc0\",\"replicas\":2}]");
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        const struct value_change change = {.key = "region/eu/dcs", .text = table[i].said};
+        const struct render_context context = {.cluster = fleet.cluster,
+                                               .region = {.datacenters = own},
+                                               .region_name = "eu",
+                                               .regions = &regions,
+                                               .values = &values};
+
+        assert_int_equal(values_change(&values, &change, "host", 1700000000000), 0);
+        text_reset(&text);
+        render_dcs(&text, &context);
+        text_add(&text, "", 1);
+        assert_string_equal(text.data, table[i].shown);
+    }
+    text_free(&text);
+    values_free(&values);
     regions_free(&regions);
     fleet_done(&fleet);
 }
@@ -351,6 +400,7 @@ int main(void)
         cmocka_unit_test(seeds_never_vanish),
         cmocka_unit_test(another_list_is_taken_once_it_has_come_for_a_while),
         cmocka_unit_test(data_centers_of_all),
+        cmocka_unit_test(said_data_centers_hide_no_others),
         cmocka_unit_test(what_is_kept_comes_back),
         cmocka_unit_test(bodies),
         cmocka_unit_test(the_document),
