@@ -115,6 +115,40 @@ SKIP: {
     is($?, 0, 'ended well');
 }
 
+# A directory that cannot be synced: what was refused is neither in force nor there after a restart, with or without a power cut.
+{
+    my ($state, $kept, $fails) = map { "$dir/$_" } qw(unsynced kept fails);
+    mkdir $_ or die $! for $state, $kept;
+    my $start = sub {
+        collector("$state/state.json", program => root() . '/build/prober-collector',
+            env => { LD_PRELOAD => root() . '/build/preload/power_cut.so', POWER_CUT => $kept, POWER_CUT_OF => $state, POWER_CUT_FAILS => $fails });
+    };
+    my $cut = sub { unlink glob "$state/*"; run('sh', '-c', "cp $kept/now/* $state/ 2>/dev/null") };
+    my $refused = sub {
+        my ($what, $shown) = @_;
+        my $answer = put('/reaper-ips', '["192.0.2.77"]');
+        is($answer->{status}, 503, "$what: refused");
+        is($answer->{body}, "nothing has changed: cannot write the state file: Input/output error\n", 'says why');
+        is(get('/reaper-ips')->{body}, $shown, 'nothing has changed');
+    };
+    spew($fails, '');
+    my $collector = $start->();
+    $refused->('the first one', "[]\n");
+    is(join(' ', glob "$state/*"), '', 'nothing is left of it');
+    unlink $fails;
+    is(put('/reaper-ips', '["192.0.2.1"]')->{status}, 200, 'it is back by itself');
+    for my $how ('a kill', 'a power cut') {
+        spew($fails, '');
+        $refused->("before $how", qq(["192.0.2.1"]\n));
+        $collector->stop('KILL');
+        unlink $fails;
+        $cut->() if $how eq 'a power cut';
+        $collector = $start->();
+        is(get('/reaper-ips')->{body}, qq(["192.0.2.1"]\n), "after $how: what was acknowledged, and nothing else");
+    }
+    $collector->stop;
+}
+
 # A slow disk holds up those that wait for it, and nobody else.
 my $state = "$dir/slow.json";
 my $collector = collector($state, program => root() . '/build/prober-collector',
@@ -163,7 +197,7 @@ ok(!-e $socket, 'the socket is gone');
 my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 5) or die "no port: $@";
 my $late = Prober::Collector->start(conf("$dir/late.json") =~ s/local: \{ source = "[^"]*"/'local: { source = "jolokia+http:\/\/127.0.0.1:' . $mute->sockport . '\/jolokia"'/er
         =~ s/timeout = "500ms"/timeout = "3s"/r);
-wait_for(sub { -S $socket }, 'the socket');
+wait_for(sub { Prober::Http::connect_to($socket) }, 'the socket');
 is(put('/reaper-ips', '["192.0.2.7"]')->{status}, 200, 'before the first round');
 is(get('/reaper-ips')->{body}, qq(["192.0.2.7"]\n), 'it shows when it is answered');
 like(slurp("$dir/late.json"), qr/192\.0\.2\.7/, 'and is on disk');
@@ -208,7 +242,7 @@ spew($bad, '{ "format": 1, "va');
 my $good = slurp("$bad.1");
 spew("$dir/broken", '');
 $collector = collector($bad, program => root() . '/build/prober-collector',
-    env => { LD_PRELOAD => root() . '/build/preload/power_cut.so', POWER_CUT_BROKEN => "$dir/broken" });
+    env => { LD_PRELOAD => root() . '/build/preload/power_cut.so', POWER_CUT_FAILS => "$dir/broken" });
 is(get('/reaper-ips')->{body}, qq(["192.0.2.41"]\n), 'a wrong file: the generation before');
 is(put('/reaper-ips', '["192.0.2.43"]')->{status}, 503, 'a change is refused') for 1, 2;
 is(slurp("$bad.1"), $good, 'the generation before is there');

@@ -4,7 +4,7 @@
  * bytes as of the last fsync() of its file; none where there was no such fsync(). With
  * POWER_CUT_LAZY=files no fsync() of a file counts, as if the program had not called it; with
  * POWER_CUT_LAZY=names none of a directory. Each fsync() takes POWER_CUT_SLOW more milliseconds.
- * While the file POWER_CUT_BROKEN is there, no fsync() of a directory succeeds.
+ * While there is a file POWER_CUT_FAILS, that of a directory fails.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -80,19 +80,19 @@ int fsync(int fd)
     static int (*real)(int);
     const char *root = getenv("POWER_CUT"), *of = getenv("POWER_CUT_OF"),
                *lazy = getenv("POWER_CUT_LAZY"), *slow = getenv("POWER_CUT_SLOW"),
-               *broken = getenv("POWER_CUT_BROKEN");
+               *fails = getenv("POWER_CUT_FAILS");
     struct stat st, directory;
     int r;
 
     if (!real)
         real = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
-    r = real(fd);
-    if (slow)
-        usleep((useconds_t)atoi(slow) * 1000);
-    if (broken && access(broken, F_OK) == 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+    if (fails && access(fails, F_OK) == 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
         errno = EIO;
         return -1;
     }
+    r = real(fd);
+    if (slow)
+        usleep((useconds_t)atoi(slow) * 1000);
     if (r < 0 || !root || !of || fstat(fd, &st) < 0)
         return r;
     if (lazy && strcmp(lazy, S_ISREG(st.st_mode) ? "files" : "names") == 0)
