@@ -197,7 +197,7 @@ ok(!-e $socket, 'the socket is gone');
 my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 5) or die "no port: $@";
 my $late = Prober::Collector->start(conf("$dir/late.json") =~ s/local: \{ source = "[^"]*"/'local: { source = "jolokia+http:\/\/127.0.0.1:' . $mute->sockport . '\/jolokia"'/er
         =~ s/timeout = "500ms"/timeout = "3s"/r);
-wait_for(sub { -S $socket }, 'the socket');
+wait_for(sub { Prober::Http::connect_to($socket) }, 'the socket');
 is(put('/reaper-ips', '["192.0.2.7"]')->{status}, 200, 'before the first round');
 is(get('/reaper-ips')->{body}, qq(["192.0.2.7"]\n), 'it shows when it is answered');
 like(slurp("$dir/late.json"), qr/192\.0\.2\.7/, 'and is on disk');

@@ -31,7 +31,7 @@ region: { name = "eu"; };));
 }
 sub get { http($nginx->port, "GET $_[0]") }
 sub put { http($socket, "PUT $_[0]", body => $_[1], timeout => 20) }
-sub started { my $collector = Prober::Collector->start(conf($_[0])); wait_for(sub { $collector->log =~ /taken over/ && -S $socket }, 'it'); return $collector }
+sub started { my $collector = Prober::Collector->start(conf($_[0])); wait_for(sub { $collector->log =~ /taken over/ && Prober::Http::connect_to($socket) }, 'it'); return $collector }
 
 my $collector = Prober::Collector->start(conf('1s'))->wait_ready;
 is(put('/reaper-ips', '["192.0.2.1"]')->{status}, 200, 'a value');
