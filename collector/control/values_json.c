@@ -14,7 +14,10 @@ static json_t *value_object(const struct value *value)
 {
     json_t *text = value->text ? json_loads(value->text, JSON_DECODE_ANY, NULL) : json_null();
 
-    return json_pack("{s:s, s:o?, s:I, s:s, s:s, s:I, s:I, s:I}", "key", value->key, "value", text,
+    /* Null would say that it was deleted. */
+    if (!text)
+        return NULL;
+    return json_pack("{s:s, s:o, s:I, s:s, s:s, s:I, s:I, s:I}", "key", value->key, "value", text,
                      "counter", (json_int_t)value->counter, "host", value->host, "user",
                      value->user, "at_ms", (json_int_t)value->at_ms, "ttl_ms",
                      (json_int_t)value->ttl_ms, "until_ms", (json_int_t)value->until_ms);
