@@ -95,7 +95,7 @@ build/ngx_http_prober_module.so: build/nginx/Makefile $(wildcard ngx_prober_modu
 	$(MAKE) -f $(CURDIR)/build/nginx/Makefile -C $(NGX_SRC) modules
 	cp build/nginx/$(@F) $@.new && mv $@.new $@ # never overwrite a file that a running nginx has mapped
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -path build/boot -prune -o -name '*.d' -type f -print 2>/dev/null)
 
 # Everything the tests run, plain and with sanitizers.
 test-programs: tools unit-programs fuzz-programs
