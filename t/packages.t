@@ -86,6 +86,7 @@ drwxr-xr-x root/root /usr/share/doc/cassandra-prober
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/README.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/changelog.gz
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/copyright
+-rw-r--r-- root/root /usr/share/lintian/overrides/cassandra-prober
 -rw-r--r-- root/root /usr/share/man/man1/proberctl.1.gz
 -rw-r--r-- root/root /usr/share/man/man5/collector.conf.5.gz
 -rw-r--r-- root/root /usr/share/man/man8/prober-collector.8.gz
