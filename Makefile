@@ -5,6 +5,7 @@
 #   make unit|prove|fuzz-smoke   its parts
 #   make bench      ratios measured side by side        make soak   what takes longer than CI may
 #   make install    into the distribution's directories  make format, make clean
+#   make deb, make rpm   packages of what is committed, into build/deb and build/rpm
 #
 # SAN=asan or SAN=tsan builds the C programs with a sanitizer into build/asan or build/tsan.
 
@@ -95,7 +96,7 @@ build/ngx_http_prober_module.so: build/nginx/Makefile $(wildcard ngx_prober_modu
 	$(MAKE) -f $(CURDIR)/build/nginx/Makefile -C $(NGX_SRC) modules
 	cp build/nginx/$(@F) $@.new && mv $@.new $@ # never overwrite a file that a running nginx has mapped
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -path build/boot -prune -o -name '*.d' -type f -print 2>/dev/null)
 
 # Everything the tests run, plain and with sanitizers.
 test-programs: tools unit-programs fuzz-programs
@@ -115,20 +116,63 @@ bench: all tools
 soak: all test-programs
 	t/soak
 
-# The distribution's directories; DESTDIR= for packages. An existing configuration stays.
-NGX_MODULES := $(DESTDIR)/usr/lib/nginx/modules
-install: all
+# The distribution's directories; DESTDIR= for packages. An existing configuration stays. NGX_SO is the module
+# to install; packages build theirs with the distribution's own helpers.
+UNITDIR ?= /lib/systemd/system
+NGX_MODULES ?= /usr/lib/nginx/modules
+NGX_SO ?= build/ngx_http_prober_module.so
+SHARE := $(DESTDIR)/usr/share
+install: install-collector install-module
+
+install-collector: $(BUILD)/prober-collector $(BUILD)/proberctl
 	install -D build/prober-collector $(DESTDIR)/usr/sbin/prober-collector
 	install -D build/proberctl $(DESTDIR)/usr/bin/proberctl
-	install -D -m 644 build/ngx_http_prober_module.so $(NGX_MODULES)/ngx_http_prober_module.so.new
-	mv $(NGX_MODULES)/ngx_http_prober_module.so.new $(NGX_MODULES)/ngx_http_prober_module.so
-	install -D -m 644 systemd/prober-collector.service $(DESTDIR)/lib/systemd/system/prober-collector.service
-	install -m 644 systemd/prober-seeds.path systemd/prober-seeds.service $(DESTDIR)/lib/systemd/system/
-	install -D -m 644 systemd/cassandra-prober.sysusers $(DESTDIR)/usr/lib/sysusers.d/cassandra-prober.conf
-	install -D -m 644 README.md $(DESTDIR)/usr/share/doc/cassandra-prober/README.md
-	install -D -m 644 packaging/nginx/prober.conf $(DESTDIR)/usr/share/doc/cassandra-prober/nginx-site.conf
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/sysusers.d $(SHARE)/doc/cassandra-prober/examples
+	install -m 644 $(wildcard systemd/*.service systemd/*.path) $(DESTDIR)$(UNITDIR)/
+	install -m 644 systemd/cassandra-prober.sysusers $(DESTDIR)/usr/lib/sysusers.d/cassandra-prober.conf
+	install -m 644 README.md ARCHITECTURE.md $(SHARE)/doc/cassandra-prober/
+	for file in $(wildcard systemd/*.tmpfiles); do \
+	    install -D -m 644 $$file $(DESTDIR)/usr/lib/tmpfiles.d/$$(basename $$file .tmpfiles).conf || exit; done
+	for file in $(wildcard systemd/*.catalog); do \
+	    install -D -m 644 $$file $(DESTDIR)/usr/lib/systemd/catalog/$${file##*/} || exit; done
+	for page in $(filter-out man/ngx_%,$(wildcard man/*.[158])); do \
+	    install -D -m 644 $$page $(SHARE)/man/man$${page##*.}/$${page##*/} || exit; done
+	for file in $(wildcard packaging/completion/*); do \
+	    install -D -m 644 $$file $(SHARE)/bash-completion/completions/$${file##*/} || exit; done
+	[ ! -d packaging/examples ] || cp -r packaging/examples/. $(SHARE)/doc/cassandra-prober/examples/
 	test -e $(DESTDIR)/etc/cassandra-prober/collector.conf || \
 	    install -D -m 644 packaging/collector.conf $(DESTDIR)/etc/cassandra-prober/collector.conf
+
+# Never over a file that a running nginx has mapped.
+install-module: $(NGX_SO)
+	install -D -m 644 $(NGX_SO) $(DESTDIR)$(NGX_MODULES)/ngx_http_prober_module.so.new
+	mv $(DESTDIR)$(NGX_MODULES)/ngx_http_prober_module.so.new $(DESTDIR)$(NGX_MODULES)/ngx_http_prober_module.so
+	install -D -m 644 packaging/nginx/prober.conf $(SHARE)/cassandra-prober/nginx-site.conf
+	install -m 755 packaging/nginx/nginx-reexec $(SHARE)/cassandra-prober/nginx-reexec
+	for page in $(wildcard man/ngx_*.[158]); do \
+	    install -D -m 644 $$page $(SHARE)/man/man$${page##*.}/$${page##*/} || exit; done
+
+# Packages are made of what is committed (TREE), in an export of its own, by a make of its own.
+TREE ?= HEAD
+OUT ?= build
+RELEASE := cassandra-prober-$(VERSION)
+RPM_MACROS ?= $(if $(wildcard /etc/debian_version),--nodeps --load=$(CURDIR)/packaging/rpm/ci.macros)
+CLEAN_ENV := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
+
+deb:
+	rm -rf $(OUT)/deb && mkdir -p $(OUT)/deb
+	git archive --prefix=$(RELEASE)/ $(TREE) | tar -x -C $(OUT)/deb
+	cd $(OUT)/deb/$(RELEASE) && cp -r packaging/debian debian && \
+	    sed -i '1s/(.*)/($(VERSION))/' debian/changelog && $(CLEAN_ENV) dpkg-buildpackage -b -uc -us -j$(shell nproc)
+	rm -rf $(OUT)/deb/$(RELEASE)
+
+rpm:
+	rm -rf $(OUT)/rpm && mkdir -p $(OUT)/rpm
+	git archive --prefix=$(RELEASE)/ -o $(OUT)/rpm/$(RELEASE).tar.gz $(TREE)
+	$(CLEAN_ENV) rpmbuild $(RPM_MACROS) --define '_topdir $(abspath $(OUT))/rpm/work' \
+	    --define 'prober_version $(VERSION)' --define '_rpmdir $(abspath $(OUT))/rpm' \
+	    --define '_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm' -tb $(OUT)/rpm/$(RELEASE).tar.gz
+	rm -rf $(OUT)/rpm/work
 
 format:
 	clang-format -i shared/*.[ch] ngx_prober_module/*.[ch] collector/*.[ch] collector/*/*.[ch] \
@@ -137,4 +181,5 @@ clean:
 	rm -rf build/obj build/asan build/tsan build/unit build/tools build/preload build/fuzz build/nginx build/*.a build/*.so \
 	    build/prober-collector build/proberctl
 
-.PHONY: all tools test-programs unit-programs fuzz-programs check unit fuzz-smoke bench soak install format clean
+.PHONY: all tools test-programs unit-programs fuzz-programs check unit fuzz-smoke bench soak install install-collector \
+    install-module deb rpm format clean

@@ -14,6 +14,7 @@
 #include "journal.h"
 #include "log.h"
 #include "measure.h"
+#include "notify.h"
 #include "prober_segment_writer.h"
 #include "publish/publish.h"
 #include "region_watch.h"
@@ -46,9 +47,8 @@ struct collector {
     struct poller_local known; /* who the local node is */
     struct journal journal;
     int64_t wall_offset_ms;
-    bool ready;           /* READY=1 was sent */
-    uint64_t watchdog_us; /* 0 = nobody watches */
-    int64_t fed_us;
+    bool ready; /* READY=1 was sent */
+    struct notify notify;
     struct process_figures figures;
 };
 
@@ -142,11 +142,7 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         sd_event_exit(collector->event, r);
         return r;
     }
-    if (r < 0 && r != before)
-        log_error("cannot publish to %s: %s; what was published ages",
-                  collector->conf->segment_path, strerror(-r));
-    if (r == 0 && before < 0)
-        log_notice("publishing to %s again", collector->conf->segment_path);
+    journal_publish(collector->conf->segment_path, before, r);
     return r;
 }
 
@@ -257,27 +253,14 @@ static void on_region(void *userdata)
         judge_soon(collector);
 }
 
-/*
- * Fed by finished work: what keeps a round from its end starves the watchdog. Not at every round,
- * since sd_notify() waits while the queue of a busy service manager is full.
- */
-static void feed_watchdog(struct collector *collector)
-{
-    int64_t now = now_us();
-
-    if (collector->watchdog_us == 0 ||
-        now - collector->fed_us < (int64_t)collector->watchdog_us / 4)
-        return;
-    collector->fed_us = now;
-    sd_notify(0, "WATCHDOG=1");
-}
-
 static void on_round(void *userdata)
 {
     struct collector *collector = userdata;
 
-    if (!collector->ready && !poller_first_pass_done(collector->poller))
+    if (!collector->ready && !poller_first_pass_done(collector->poller)) {
+        notify_starting(collector->conf);
         return;
+    }
     if (collector->ready && !collector->waking && overslept(collector)) {
         log_warning("did not run for %lld ms; asking everybody anew",
                     (long long)(now_ms(CLOCK_BOOTTIME) - collector->judged_ms));
@@ -289,7 +272,7 @@ static void on_round(void *userdata)
     control_remember(collector->control, poller_local(collector->poller));
     journal_status(&collector->journal, collector->cluster, collector->publisher.last_error);
     notify_ready(collector);
-    feed_watchdog(collector);
+    notify_round(&collector->notify);
 }
 
 static bool on_state(const struct prober_addr *host, const struct http_answer *answer, bool again,
@@ -395,8 +378,9 @@ int collector_new(sd_event *event, struct conf *conf, struct collector **ret)
     }
     collector->event = sd_event_ref(event);
     collector->conf = conf;
-    if (sd_watchdog_enabled(0, &collector->watchdog_us) <= 0)
-        collector->watchdog_us = 0;
+    notify_init(&collector->notify);
+    notify_configure(&collector->notify, conf);
+    notify_starting(conf);
     r = open_segment(collector);
     if (r == 0) {
         r = start(collector);
@@ -442,6 +426,9 @@ int collector_reload(struct collector *collector, struct conf *conf)
     conf_free(collector->conf);
     collector->conf = conf;
     followed_membership_free(&collector->members);
+    notify_configure(&collector->notify, conf);
+    if (!collector->ready)
+        notify_starting(conf);
     cluster_set_readiness(collector->cluster, &conf->readiness);
     cluster_unfix(collector->cluster, local_changed);
     add_static_peers(collector->conf, collector->cluster);

@@ -10,6 +10,7 @@
 #include "control/requests.h"
 #include "control/socket.h"
 #include "log.h"
+#include "messages.h"
 #include "model/drains.h"
 #include "model/seeds.h"
 #include "operator_state.h"
@@ -281,7 +282,10 @@ static void on_drain(const struct node *node, const struct drain *before, void *
 {
     (void)userdata;
     if (before->on && !node->drain.on && node->drain.counter == before->counter)
-        log_notice("%s: the time of its drain is over", node->text);
+        log_event(&(struct log_event){.priority = LOG_NOTICE,
+                                      .id = MESSAGE_NODE_UNDRAINED,
+                                      .node = node->text},
+                  "%s: the time of its drain is over", node->text);
 }
 
 void control_drain(struct control *control, int64_t now_ms)

@@ -6,6 +6,7 @@
 
 #include "control/values_json.h"
 #include "log.h"
+#include "messages.h"
 #include "sources/http.h"
 
 /* Of values that change at once so many are told one by one, and so much of each. */
@@ -23,25 +24,33 @@ static const char *place(const struct cluster *cluster, const char *host)
 
 static void tell_region(const struct value *value, const char *by, const char *host)
 {
+    const struct log_event event = {.priority = LOG_NOTICE, .id = MESSAGE_VALUE_SET};
     const char *name = value->key + strlen("region/"), *what = strrchr(name, '/');
     int len = (int)(what - name);
 
     if (value->text)
-        log_notice("%s of region %.*s: set to %.*s%s%s%s on %s", what + 1, len, name, TEXT_TOLD,
-                   value->text, strlen(value->text) > TEXT_TOLD ? "…" : "", by, value->user, host);
+        log_event(&event, "%s of region %.*s: set to %.*s%s%s%s on %s", what + 1, len, name,
+                  TEXT_TOLD, value->text, strlen(value->text) > TEXT_TOLD ? "…" : "", by,
+                  value->user, host);
     else
-        log_notice("%s of region %.*s: back to automatic%s%s on %s", what + 1, len, name, by,
-                   value->user, host);
+        log_event(&event, "%s of region %.*s: back to automatic%s%s on %s", what + 1, len, name, by,
+                  value->user, host);
 }
 
 static void tell_drain(const struct value *value, const char *by, const char *host)
 {
+    const char *node = value->key + strlen("drain/");
+    const struct log_event event = {.priority = LOG_NOTICE,
+                                    .id =
+                                        value->text ? MESSAGE_NODE_DRAINED : MESSAGE_NODE_UNDRAINED,
+                                    .node = node};
+
     if (value->ttl_ms > 0)
-        log_notice("%s: drained for %lld s%s%s on %s", value->key + 6,
-                   (long long)value->ttl_ms / 1000, by, value->user, host);
+        log_event(&event, "%s: drained for %lld s%s%s on %s", node, (long long)value->ttl_ms / 1000,
+                  by, value->user, host);
     else
-        log_notice("%s: drained%s%s%s on %s", value->key + 6, value->text ? "" : " no more", by,
-                   value->user, host);
+        log_event(&event, "%s: drained%s%s%s on %s", node, value->text ? "" : " no more", by,
+                  value->user, host);
 }
 
 static void tell(const struct cluster *cluster, const struct value *value)
@@ -53,7 +62,8 @@ static void tell(const struct cluster *cluster, const struct value *value)
     else if (strncmp(value->key, "drain/", 6) == 0)
         tell_drain(value, by, host);
     else if (strncmp(value->key, "seeds/", 6) == 0 && value->text)
-        log_notice("seeds of %s: %s, chosen on %s", value->key + 6, value->text, host);
+        log_event(&(struct log_event){.priority = LOG_NOTICE, .id = MESSAGE_SEEDS_CHOSEN},
+                  "seeds of %s: %s, chosen on %s", value->key + 6, value->text, host);
 }
 
 static bool same(const struct value *a, const struct value *b)

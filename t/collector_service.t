@@ -56,6 +56,20 @@ subtest 'notifications' => sub {
     is($collector->status, '3 nodes, 3 ready', 'STATUS=');
     wait_for(sub { $collector->notified('WATCHDOG=1') >= 3 }, 'the watchdog to be fed');
     pass('WATCHDOG=1 while rounds complete');
+    ok($collector->notified('WATCHDOG_USEC=2400000'), 'not to be taken for a hang between rounds');
+
+    # A hung node makes the first round as long as a poll may take, here longer than a start may.
+    $fleet->post("nodes/$ip[0]/hang");
+    my $slow = Prober::Collector->start(fleet_conf($fleet, 'poll: { interval = "100ms"; timeout = "2s"; };')
+            =~ s/\/segment"/\/slow"/r, env => { WATCHDOG_USEC => 60000000 });
+    wait_for(sub { $slow->notified('EXTEND_TIMEOUT_USEC=8400000') > 3 }, 'time for the start to be asked for, again and again');
+    is($slow->notified('READY=1'), 0, 'while there is no round');
+    is($slow->status, 'waiting for the first answers', 'STATUS= says so');
+    $slow->wait_ready;
+    ok(!(grep { /^WATCHDOG_USEC=/ } $slow->messages), 'a watchdog that is long enough stays as it is');
+    $slow->stop;
+    $fleet->post("nodes/$ip[0]/heal");
+    wait_for(sub { $collector->status eq '3 nodes, 3 ready' }, 'the node to be back');
 };
 
 subtest 'a second collector' => sub {
