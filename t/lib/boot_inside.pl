@@ -243,7 +243,7 @@ step 'reload' => sub {
     isnt((run(qw(systemctl reload), UNIT))[0], 0, 'of a bad one fails');
     like(journal(), qr/collector\.conf:1: unknown key "intervall"/, 'the journal tells why');
     is(status("/healthz/$ip[0]"), 404, 'the old one is in force');
-    ok_run('nor would it with a signal', qw(systemctl kill -s HUP), UNIT);
+    ok_run('nor would it with a signal', qw(systemctl kill --kill-who=main -s HUP), UNIT);
     wait_for(sub { journal() =~ /reload refused/ }, 'that to be told');
     spew(CONF, conf(0));
     ok_run('of a good one again', qw(systemctl reload), UNIT);
