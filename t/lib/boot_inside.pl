@@ -219,6 +219,34 @@ step 'writes, through nginx' => sub {
     wait_for(sub { http(PORT, 'PUT /reaper-ips', header => [$login])->{status} == 403 }, 'that');
 };
 
+step 'seeds that Cassandra follows' => sub {
+    my ($yaml, $drop) = ('/etc/cassandra/cassandra.yaml', '/run/systemd/system/prober-seeds.service.d');
+    mkdir $_ for '/etc/cassandra', $drop;
+    spew($yaml, <<'YAML');
+seed_provider:
+  - class_name: org.apache.cassandra.locator.SimpleSeedProvider
+    parameters:
+      - seeds: "192.0.2.1"
+YAML
+    # A simulated node has no operation to be asked for.
+    my ($command) = slurp('/lib/systemd/system/prober-seeds.service') =~ /^(ExecStart=.*) --reload$/m or die 'another command';
+    spew("$drop/file-alone.conf", "[Service]\nExecStart=\n$command\n");
+    my $has = sub { my ($seeds) = slurp($yaml) =~ /seeds: "(.*)"/; return $seeds };
+    my $socket = '/run/cassandra-prober/control.sock';
+    ok_run('known', qw(systemctl daemon-reload));
+    ok_run('one command', qw(systemctl enable --now prober-seeds.path));
+    wait_for(sub { $has->() eq $ip[1] }, 'the list of today, without the own node', 15);
+    is(http($socket, 'PUT /localseeds', body => '["192.0.2.7","192.0.2.8"]')->{status}, 200, 'another list');
+    wait_for(sub { $has->() eq '192.0.2.7,192.0.2.8' }, 'the file to follow', 15);
+    is(http($socket, 'DELETE /localseeds')->{status}, 200, 'and back');
+    wait_for(sub { $has->() eq $ip[1] }, 'the file to follow again', 15);
+    ok(-e "$yaml.prober-original", 'what it was at first is kept');
+    is(show('ActiveState', 'prober-seeds.path'), 'active', 'it watches on');
+    ok_run('as installed again', qw(systemctl disable --now prober-seeds.path));
+    run('rm', '-rf', $drop, '/etc/cassandra');
+    ok_run('no drop-in', qw(systemctl daemon-reload));
+};
+
 step 'credentials' => sub {
     mkdir '/etc/cassandra-prober/secrets', 0700;
     spew('/etc/cassandra-prober/secrets/local-password', "secret\n");
