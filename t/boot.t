@@ -71,9 +71,16 @@ sub java {
     return map { "--bind-ro=$_" } '/usr/lib/jvm', glob '/etc/java-*-openjdk';
 }
 
-my $machine = start(
+# A control group of its own: the service manager inside takes what is in its group for its own services, also those of another
+# such machine.
+my @groups = map { "$_/prober-boot-$$" } grep { -e "$_/cgroup.procs" } '/sys/fs/cgroup', glob '/sys/fs/cgroup/{systemd,unified}';
+my $enter = 'for group; do [ "$group" != -- ] || break; mkdir "$group" && echo $$ >"$group/cgroup.procs" || exit; shift; done; shift; exec "$@"';
+my $machine;
+END { my $was = $?; $machine->stop if $machine; run('find', $_, qw(-depth -type d -exec rmdir {} ;)) for grep { -d } @groups; $? = $was }
+
+$machine = start(
     name => 'nspawn',
-    command => [ qw(systemd-nspawn -q -b --register=no --keep-unit --private-network --console=read-only --volatile=overlay),
+    command => [ 'sh', '-c', $enter, 'sh', @groups, '--', qw(systemd-nspawn -q -b --register=no --keep-unit --private-network --console=read-only --volatile=overlay),
         '-D', $debian, '-M', "prober-$$", "--bind=$out:/out", '--bind-ro=' . root() . '/t:/checkout/t',
         "--bind-ro=$out/inside.service:/etc/systemd/system/inside.service", java(), 'systemd.wants=inside.service' ]);
 
