@@ -293,6 +293,13 @@ SKIP: {
     $collector->stop;
 }
 
+# What is no file is not taken for one.
+is((run('mkfifo', "$dir/pipe"))[0], 0, 'a pipe');
+$collector = collector("$dir/pipe");
+is(put('/reaper-ips', '["192.0.2.60"]')->{status}, 503, 'nothing is written in its place');
+ok(-p "$dir/pipe" && !glob("$dir/pipe.*"), 'it stays where it is');
+$collector->stop;
+
 # What an earlier collector has written is read.
 spew("$dir/old.json", <<"OLD");
 { "format": 1, "cluster": "Fleet", "local": { "address": "$fleet->{nodes}[0]", "host_id": "x", "native_port": 0 },

@@ -178,7 +178,9 @@ static int read_text(const char *path, char **ret, size_t *ret_len)
         return -errno;
     if (fstat(fd, &st) < 0)
         r = -errno;
-    else if (!S_ISREG(st.st_mode) || st.st_size > MAX_BYTES)
+    else if (!S_ISREG(st.st_mode))
+        r = -EINVAL; /* a device, such as /dev/null, is not to be moved away */
+    else if (st.st_size > MAX_BYTES)
         r = -EBADMSG;
     else if (!(text = malloc((size_t)st.st_size + 1)))
         r = -ENOMEM;
