@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,21 @@ static int replace(const char *path, const char *text)
     return r;
 }
 
+/* Whether the file says that already, as after a restart: then nobody is to be told. */
+static bool says(const char *path, const char *text)
+{
+    size_t len = strlen(text);
+    char *held = malloc(len + 1);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool same =
+        held && fd >= 0 && read(fd, held, len + 1) == (ssize_t)len && memcmp(held, text, len) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    free(held);
+    return same;
+}
+
 /* NULL = none are known, or there is no memory for them. */
 static char *seeds_text(const struct render_context *context)
 {
@@ -65,7 +81,7 @@ void seeds_file_follow(struct seeds_file *file, const char *segment_path,
         return;
     }
     if (snprintf(path, sizeof(path), "%s.seeds", segment_path) < (int)sizeof(path))
-        r = replace(path, text);
+        r = !file->text && says(path, text) ? 0 : replace(path, text);
     if (r < 0 && r != file->error)
         log_warning("cannot write %s: %s; prober-seeds.path does not see that the seeds changed",
                     path, strerror(-r));

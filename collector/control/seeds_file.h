@@ -9,7 +9,7 @@
 
 /* Zeroed to begin with. */
 struct seeds_file {
-    char *text; /* as written last; NULL = not by this process */
+    char *text; /* as it is known to be; NULL = not known */
     int error;  /* of the last write */
 };
 
