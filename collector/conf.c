@@ -215,8 +215,8 @@ static struct conf *conf_default(void)
     conf->local_source = strdup("jmx://127.0.0.1:7199");
     conf->region_name = strdup("local");
     conf->first_node = strdup("");
-    conf->segment_path = strdup("/run/cassandra-prober/segment");
-    conf->control_socket = strdup("/run/cassandra-prober/control.sock");
+    conf->segment_path = strdup(SEGMENT_PATH);
+    conf->control_socket = strdup(CONTROL_SOCKET);
     conf->state_path = strdup("/var/lib/cassandra-prober/state.json");
     conf->seeds_patience_ms = 300000;
     conf->interval_ms = 500;

@@ -10,6 +10,10 @@
 
 #define CONF_PATH "/etc/cassandra-prober/collector.conf"
 
+/* Where the configuration does not say otherwise. */
+#define SEGMENT_PATH   "/run/cassandra-prober/segment"
+#define CONTROL_SOCKET "/run/cassandra-prober/control.sock"
+
 enum peers_mode {
     PEERS_MESH = 0, /* the other hosts' probers are polled, each for its own node */
     PEERS_DIRECT,   /* this collector polls every node itself */

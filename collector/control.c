@@ -267,7 +267,6 @@ void control_remember_soon(struct control *control)
     control->save_due_ms = 0;
 }
 
-/* What is said of drains is told as all that is said; that the time of one has come is not said. */
 void control_published(struct control *control, int error)
 {
     operator_state_published(control->state, error);
@@ -278,6 +277,7 @@ bool control_follow_cluster(struct control *control)
     return operator_state_follow(control->state);
 }
 
+/* What is said of drains is told as all that is said; that the time of one has come is not said. */
 static void on_drain(const struct node *node, const struct drain *before, void *userdata)
 {
     (void)userdata;

@@ -359,16 +359,14 @@ int operator_state_change(struct operator_state *state, const struct value_chang
                           const char *host, operator_done done, void *userdata)
 {
     struct waiting *waiting = calloc(1, sizeof(*waiting));
-    const struct value *made = NULL;
     struct values values = {0};
     int r = waiting ? values_to_be(state, &values) : -ENOMEM;
 
     if (r == 0)
         r = values_change(&values, change, host, wall_ms());
-    for (size_t i = 0; r == 0 && i < values.n; i++)
-        if (strcmp(values.items[i].key, change->key) == 0)
-            made = &values.items[i];
     if (r == 0) {
+        const struct value *made = values_held(&values, change->key);
+
         waiting->version = *made;
         waiting->version.text = made->text ? strdup(made->text) : NULL;
         if (made->text && !waiting->version.text)

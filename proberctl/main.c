@@ -162,9 +162,9 @@ static bool complete(struct options *options, struct conf **ret_conf)
         (options->config || options->apply))
         return false;
     if (!options->segment)
-        options->segment = conf ? conf->segment_path : "/run/cassandra-prober/segment";
+        options->segment = conf ? conf->segment_path : SEGMENT_PATH;
     if (!options->socket)
-        options->socket = conf ? conf->control_socket : "/run/cassandra-prober/control.sock";
+        options->socket = conf ? conf->control_socket : CONTROL_SOCKET;
     if (!options->first_node && conf && *conf->first_node)
         options->first_node = conf->first_node;
     *ret_conf = conf;

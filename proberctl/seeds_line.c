@@ -194,7 +194,7 @@ static const char *split(const char *at, const char *end, json_t *entries)
         const char *to = comma ? comma : end, *last = to;
 
         at = skip_blanks(at, to);
-        while (last > at && (last[-1] == ' ' || last[-1] == '\t'))
+        while (last > at && is_space(last[-1]))
             last--;
         if (last > at) {
             json_t *entry = json_stringn(at, (size_t)(last - at));

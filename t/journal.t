@@ -50,7 +50,14 @@ sub journal {
 }
 
 my $journald = journal("$dir/journald", "$dir/entries");
-sub entries { map { JSON::PP::decode_json($_) } split /\n/, slurp("$dir/entries") }
+
+# All entries sent so far: they are taken in order, so that those before a mark are in the file once the mark is.
+my $marks = 0;
+sub entries {
+    IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => "$dir/journald")->send('MARK=' . ++$marks . "\n") or die "journal: $!";
+    wait_for(sub { slurp("$dir/entries") =~ /^\{"MARK":"$marks"\}$/m }, 'the entries');
+    return grep { !exists $_->{MARK} } map { JSON::PP::decode_json($_) } split /\n/, slurp("$dir/entries");
+}
 
 # The entries that have these fields.
 sub with {

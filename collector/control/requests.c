@@ -61,7 +61,7 @@ static unsigned read_drain(const struct cluster *cluster, const struct values *v
     prober_addr_format(&address, text);
     node = cluster_find(cluster, &address);
     snprintf(ret->key, sizeof(ret->key), "drain/%s", text);
-    if ((!node || node->gone || node->forgotten) && (put || !values_have(values, ret->key))) {
+    if ((!node || node->gone || node->forgotten) && (put || !values_held(values, ret->key))) {
         snprintf(line, REQUEST_LINE_LEN, "%s is no node of this cluster", text);
         return 404;
     }

@@ -7,8 +7,8 @@
 
 #define REPLICAS_MAX 100000
 
-/* The reader says in `line` what is wrong, and returns NULL. */
-typedef json_t *(*body_reader)(const char *body, size_t len, char line[VALUE_LINE_LEN]);
+/* The one form of a value, owned by the caller. NULL: `line` says what is wrong. */
+typedef json_t *(*value_shape)(const json_t *value, char line[VALUE_LINE_LEN]);
 
 __attribute__((format(printf, 2, 3))) static json_t *wrong(char line[VALUE_LINE_LEN],
                                                            const char *format, ...)
@@ -53,55 +53,64 @@ static json_t *read_boolean(const char *body, size_t len, char line[VALUE_LINE_L
                        "False");
 }
 
-/* `seen` is an object with a key for each text so far: a body may have a hundred thousand. */
-static bool is_twice(json_t *seen, const char *text, char line[VALUE_LINE_LEN])
-{
-    if (json_object_get(seen, text)) {
-        wrong(line, "%s is there twice", text);
-        return true;
-    }
-    json_object_set_new(seen, text, json_true());
-    return false;
-}
+/* An item of an array in its one form. NULL: `line` says what is wrong with the one of that number.
+ * *ret_name is what no other may have: a part of it. */
+typedef json_t *(*item_shape)(const json_t *item, size_t number, const char **ret_name,
+                              char line[VALUE_LINE_LEN]);
 
-/* An array of addresses, each in its one spelling and once, in the given order. */
-static json_t *read_addresses(const char *body, size_t len, char line[VALUE_LINE_LEN])
+/* Each item once, in the given order. */
+static json_t *shape_array(const json_t *array, item_shape shape, char line[VALUE_LINE_LEN])
 {
-    json_t *array = read_json(body, len, line), *item, *ret, *seen;
+    /* An object with a key for each so far: there may be a hundred thousand. */
+    json_t *ret = json_array(), *seen = json_object(), *item;
     size_t i;
 
-    if (!array)
-        return NULL;
-    ret = json_array();
-    seen = json_object();
-    if (!json_is_array(array))
-        wrong(line, "the body is no array of addresses: [\"10.0.0.1\", \"10.0.0.2\"]");
     json_array_foreach(array, i, item)
     {
-        char text[PROBER_ADDR_STRLEN];
-        struct prober_addr address;
+        const char *name;
+        json_t *shaped = shape(item, i + 1, &name, line);
 
-        if (!json_is_string(item) ||
-            prober_addr_parse(json_string_value(item), json_string_length(item), &address) < 0) {
-            wrong(line, "item %zu is no address", i + 1);
+        if (shaped && json_object_get(seen, name))
+            wrong(line, "%s is there twice", name);
+        else if (shaped)
+            json_object_set_new(seen, name, json_true());
+        json_array_append_new(ret, shaped);
+        if (line[0])
             break;
-        }
-        prober_addr_format(&address, text);
-        if (is_twice(seen, text, line))
-            break;
-        json_array_append_new(ret, json_string(text));
     }
     json_decref(seen);
-    json_decref(array);
     if (line[0] == '\0')
         return ret;
     json_decref(ret);
     return NULL;
 }
 
-static json_t *read_seeds(const char *body, size_t len, char line[VALUE_LINE_LEN])
+static json_t *shape_address(const json_t *item, size_t number, const char **ret_name,
+                             char line[VALUE_LINE_LEN])
 {
-    json_t *array = read_addresses(body, len, line);
+    char text[PROBER_ADDR_STRLEN];
+    struct prober_addr address;
+    json_t *ret;
+
+    if (!json_is_string(item) ||
+        prober_addr_parse(json_string_value(item), json_string_length(item), &address) < 0)
+        return wrong(line, "item %zu is no address", number);
+    prober_addr_format(&address, text);
+    ret = json_string(text);
+    *ret_name = json_string_value(ret);
+    return ret;
+}
+
+static json_t *shape_addresses(const json_t *value, char line[VALUE_LINE_LEN])
+{
+    if (!json_is_array(value))
+        return wrong(line, "the body is no array of addresses: [\"10.0.0.1\", \"10.0.0.2\"]");
+    return shape_array(value, shape_address, line);
+}
+
+static json_t *shape_seeds(const json_t *value, char line[VALUE_LINE_LEN])
+{
+    json_t *array = shape_addresses(value, line);
 
     if (!array || (json_array_size(array) > 0 && json_array_size(array) <= SEEDS_MAX))
         return array;
@@ -114,87 +123,84 @@ static json_t *read_seeds(const char *body, size_t len, char line[VALUE_LINE_LEN
     return NULL;
 }
 
-static json_t *read_dcs(const char *body, size_t len, char line[VALUE_LINE_LEN])
+static json_t *shape_dc(const json_t *item, size_t number, const char **ret_name,
+                        char line[VALUE_LINE_LEN])
 {
-    json_t *array = read_json(body, len, line), *item, *ret, *seen;
-    size_t i;
+    const json_t *name = json_object_get(item, "name"),
+                 *replicas = json_object_get(item, "replicas");
 
-    if (!array)
-        return NULL;
-    ret = json_array();
-    seen = json_object();
-    if (!json_is_array(array))
-        wrong(line, "the body is no array: [{\"name\":\"dc1\",\"replicas\":3}]");
-    json_array_foreach(array, i, item)
-    {
-        const json_t *name = json_object_get(item, "name"),
-                     *replicas = json_object_get(item, "replicas");
-
-        if (json_object_size(item) != 2 || !json_is_string(name) || json_string_length(name) == 0 ||
-            json_string_length(name) >= NAME_LEN || !json_is_integer(replicas) ||
-            json_integer_value(replicas) < 0 || json_integer_value(replicas) > REPLICAS_MAX) {
-            wrong(line, "item %zu is not {\"name\":\"dc1\",\"replicas\":3}", i + 1);
-            break;
-        }
-        if (is_twice(seen, json_string_value(name), line))
-            break;
-        json_array_append_new(ret, json_pack("{s:s, s:I}", "name", json_string_value(name),
-                                             "replicas", json_integer_value(replicas)));
-    }
-    json_decref(seen);
-    json_decref(array);
-    if (line[0] == '\0')
-        return ret;
-    json_decref(ret);
-    return NULL;
+    if (json_object_size(item) != 2 || !json_is_string(name) || json_string_length(name) == 0 ||
+        json_string_length(name) >= NAME_LEN || !json_is_integer(replicas) ||
+        json_integer_value(replicas) < 0 || json_integer_value(replicas) > REPLICAS_MAX)
+        return wrong(line, "item %zu is not {\"name\":\"dc1\",\"replicas\":3}", number);
+    *ret_name = json_string_value(name);
+    return json_pack("{s:s, s:I}", "name", *ret_name, "replicas", json_integer_value(replicas));
 }
 
-/* Of a key all of which, or the last part of which, is that. */
-static body_reader reader_of(const char *key)
+static json_t *shape_dcs(const json_t *value, char line[VALUE_LINE_LEN])
+{
+    if (!json_is_array(value))
+        return wrong(line, "the body is no array: [{\"name\":\"dc1\",\"replicas\":3}]");
+    return shape_array(value, shape_dc, line);
+}
+
+static json_t *shape_boolean(const json_t *value, char line[VALUE_LINE_LEN])
+{
+    return json_is_boolean(value) ? json_boolean(json_is_true(value))
+                                  : wrong(line, "it is no boolean");
+}
+
+/* By the last part of the key, but for those that have data centers there. NULL = no such key. */
+static value_shape shape_of(const char *key)
 {
     static const struct {
         const char *name;
-        body_reader read;
+        value_shape shape;
     } table[] = {
-        {"readylocaldcs", read_boolean},
-        {"localseeds", read_seeds},
-        {"dcs", read_dcs},
-        {"region-ips", read_addresses},
-        {"reaper-ips", read_addresses},
-        {"reaper-ready", read_boolean},
+        {"readylocaldcs", shape_boolean},
+        {"localseeds", shape_seeds},
+        {"dcs", shape_dcs},
+        {"region-ips", shape_addresses},
+        {"reaper-ips", shape_addresses},
+        {"reaper-ready", shape_boolean},
     };
     const char *last = strrchr(key, '/');
 
     if (strncmp(key, "seeds/", 6) == 0)
-        return read_seeds;
+        return shape_seeds;
     for (size_t i = 0; last && i < sizeof(table) / sizeof(table[0]); i++)
         if (strcmp(table[i].name, last + 1) == 0)
-            return table[i].read;
+            return table[i].shape;
     return NULL;
 }
 
 json_t *value_body_read(const char *key, const char *body, size_t len, char line[VALUE_LINE_LEN])
 {
-    body_reader read = reader_of(key);
+    value_shape shape = shape_of(key);
+    json_t *value, *ret;
 
-    return read ? read(body, len, line) : wrong(line, "nothing can be set here");
+    if (!shape)
+        return wrong(line, "nothing can be set here");
+    /* People may say it in other words than JSON has. */
+    if (shape == shape_boolean)
+        return read_boolean(body, len, line);
+    value = read_json(body, len, line);
+    ret = value ? shape(value, line) : NULL;
+    json_decref(value);
+    return ret;
 }
 
 bool value_body_is(const char *key, const json_t *value)
 {
-    body_reader read = reader_of(key);
-    char line[VALUE_LINE_LEN] = "", *text;
-    json_t *again;
+    value_shape shape = shape_of(key);
+    char line[VALUE_LINE_LEN] = "";
+    json_t *shaped;
     bool same;
 
     if (strncmp(key, "drain/", 6) == 0)
         return json_is_true(value);
-    if (!read)
-        return false;
-    text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    again = text ? read(text, strlen(text), line) : NULL;
-    same = again && json_equal(again, value);
-    json_decref(again);
-    free(text);
+    shaped = shape ? shape(value, line) : NULL;
+    same = shaped && json_equal(shaped, value);
+    json_decref(shaped);
     return same;
 }

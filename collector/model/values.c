@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define FORGOTTEN_MS (30LL * 24 * 60 * 60 * 1000) /* after its end */
-#define NUMBER_MAX   (1LL << 53)             /* no host lives to count, or to wait, that far */
+#define NUMBER_MAX   (1LL << 53)                  /* no host lives to count, or to wait, that far */
 
 static const char *const region_keys[] = {
     "readylocaldcs", "localseeds", "dcs", "region-ips", "reaper-ips", "reaper-ready",
@@ -50,10 +50,11 @@ static bool is_host(const char *host)
 
 static bool is_value(const struct value *value)
 {
-    return is_key(value->key) && is_host(value->host) && (!value->text || strlen(value->text) <= VALUES_TEXT_MAX) &&
-           value->counter > 0 && value->counter < NUMBER_MAX &&
-           value->ttl_ms >= 0 && value->ttl_ms < NUMBER_MAX && value->until_ms >= 0 &&
-           value->until_ms < NUMBER_MAX && (value->ttl_ms > 0) == (value->until_ms > 0);
+    return is_key(value->key) && is_host(value->host) &&
+           (!value->text || strlen(value->text) <= VALUES_TEXT_MAX) && value->counter > 0 &&
+           value->counter < NUMBER_MAX && value->ttl_ms >= 0 && value->ttl_ms < NUMBER_MAX &&
+           value->until_ms >= 0 && value->until_ms < NUMBER_MAX &&
+           (value->ttl_ms > 0) == (value->until_ms > 0);
 }
 
 int64_t value_ends_in(const struct value *value, int64_t wall_ms)
@@ -240,14 +241,14 @@ int values_merge(struct values *values, const struct value *value, int64_t wall_
     return r < 0 ? r : 1;
 }
 
-bool values_have(const struct values *values, const char *key)
+const struct value *values_held(const struct values *values, const char *key)
 {
     return lookup(values, key);
 }
 
 const struct value *values_find(const struct values *values, const char *key)
 {
-    const struct value *value = lookup(values, key);
+    const struct value *value = values_held(values, key);
 
     return value && value->text ? value : NULL;
 }

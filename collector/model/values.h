@@ -69,13 +69,13 @@ int values_change(struct values *values, const struct value_change *change, cons
 
 /*
  * Takes a version from elsewhere when it is the newer one; copies it. 1: taken; 0: what is held
- * wins, or it is a drain that ended more than 30 days ago; -EINVAL: not a value (key, text, end); -ENOSPC: too many
- * keys or bytes; -ENOMEM.
+ * wins, or it is a drain that ended more than 30 days ago; -EINVAL: not a value (key, text, end);
+ * -ENOSPC: too many keys or bytes; -ENOMEM.
  */
 int values_merge(struct values *values, const struct value *value, int64_t wall_ms);
 
-/* Also a tombstone. */
-bool values_have(const struct values *values, const char *key);
+/* The version of a key, a tombstone too. NULL = none. */
+const struct value *values_held(const struct values *values, const char *key);
 
 /* NULL = none, or a tombstone. An ended one is found too: see value_ends_in(). */
 const struct value *values_find(const struct values *values, const char *key);

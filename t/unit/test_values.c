@@ -218,10 +218,10 @@ static void ends(void **state)
     assert_int_equal(change(&a, "drain/10.0.0.2", NULL, "host-a", 0), 0);
     assert_int_equal(change(&a, "region/eu/dcs", NULL, "host-a", 0), 0);
     values_expire(&a, NOW + 30 * DAY_MS);
-    assert_true(values_have(&a, "drain/10.0.0.2"));
+    assert_non_null(values_held(&a, "drain/10.0.0.2"));
     values_expire(&a, NOW + 31 * DAY_MS);
-    assert_false(values_have(&a, "drain/10.0.0.2"));
-    assert_true(values_have(&a, "region/eu/dcs"));
+    assert_null(values_held(&a, "drain/10.0.0.2"));
+    assert_non_null(values_held(&a, "region/eu/dcs"));
     values_free(&a);
     values_free(&b);
 }
