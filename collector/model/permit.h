@@ -1,0 +1,51 @@
+/*
+ * The permit: the one right, in the whole cluster, to start or to stop a node now. PURE.
+ *
+ * Kept in the coordination store under one key and changed by compare-and-set alone, so there is at
+ * most one at any time. It is taken for a node, and is over when
+ *   - it was given back (the key is gone),
+ *   - start: the node is READY; or its TTL has passed and nothing of it starts any more,
+ *   - stop: the node has been not UP since it was granted, and is READY again; or its TTL has
+ * passed and the node is READY. A TTL that has passed never frees a node that is down: who holds
+ * the permit of a node that does not come back has to be told to give it back by a person (DELETE).
+ */
+#ifndef PERMIT_H
+#define PERMIT_H
+
+#include "cluster.h"
+
+#define PERMIT_KEY       "permit"
+#define PERMIT_WHO_LEN   64
+#define PERMIT_TOKEN_LEN 40
+
+enum permit_kind {
+    PERMIT_NONE = 0,
+    PERMIT_START,
+    PERMIT_STOP,
+};
+
+struct permit {
+    enum permit_kind kind;
+    struct prober_addr node;
+    char token[PERMIT_TOKEN_LEN]; /* of who holds it: another one with the same node is not him */
+    char who[PERMIT_WHO_LEN];     /* a user, "job ID" or "run state"; for people */
+    char host[HOST_ID_LEN];       /* whose collector has written it */
+    int64_t granted_ms;           /* time of day */
+    int64_t ttl_ms;
+    bool seen_down; /* the node has been not UP since then; written by whoever has seen it */
+};
+
+const char *permit_kind_word(enum permit_kind kind); /* "start", "stop", "none" */
+
+enum permit_state {
+    PERMIT_FREE = 0, /* there is none */
+    PERMIT_HELD,
+    PERMIT_OVER, /* another one may replace it */
+};
+
+/* `now_ms`: CLOCK_BOOTTIME; `wall_ms`: time of day. `why`: for a person, why it is held, or over.
+ */
+enum permit_state permit_state(const struct permit *permit, const struct cluster *cluster,
+                               int64_t now_ms, int64_t wall_ms, char why[192]);
+
+#endif
