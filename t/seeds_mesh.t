@@ -62,7 +62,17 @@ sub is_one {
         is_deeply([ map { $_->{header}{etag} } @answer ], [ ($answer[0]{header}{etag}) x @host ], 'with the same tag');
     }
     is_deeply(versions($_), versions($host[0]), "of the same version on host $_") for @host;
-    is(slurp("$dir/segment$_.seeds"), $expected, "in the file of host $_") for @host;
+    for my $host (@host) { # which is written after the segment
+        eval { wait_for(sub { slurp("$dir/segment$host.seeds") eq $expected }, 'the file') };
+        is(slurp("$dir/segment$host.seeds"), $expected, "in the file of host $host");
+    }
+}
+
+# The service of each host has something to do, and does it.
+sub is_told {
+    for my $host (@host) {
+        ok(eval { wait_for(sub { unlink "$dir/segment$host.seeds.changed" }, 'that') }, "the change is told on host $host");
+    }
 }
 
 # Waits until all hosts have these nodes as seeds: how long it took.
@@ -85,6 +95,7 @@ wait_for(sub { !grep { !versions($_)->{'seeds/dc1'} } @host }, 'lists on all hos
 wait_for(sub { 1 == keys %{ { map { $_ => 1 } map { json(versions($_)) } @host } } }, 'one version of them', 20);
 my $first = get(0, '/localseeds')->{body};
 is_one('the first list', $first);
+is_told();
 my %seed = map { $_ => 1 } @{ JSON::PP->new->decode($first) };
 is(scalar(grep { $seed{$_} } @ip[ 0 .. 3 ]), 3, 'three of a data center of four');
 ok((grep { $seed{$_} } @ip[ 0, 1 ]) && (grep { $seed{$_} } @ip[ 2, 3 ]), 'in both racks');
@@ -100,6 +111,7 @@ my @stay = sort { $a <=> $b } 0, 2, $other, 4;
 $fleet->post("nodes/$ip[$left]/decommission");
 my $took = agree('the next of its data center in its place', @stay);
 cmp_ok($took, '<', 10, 'soon');
+is_told();
 is(versions(0)->{'seeds/dc2'}, $before->{'seeds/dc2'}, 'the other list is what it was');
 isnt(versions(0)->{'seeds/dc1'}, $before->{'seeds/dc1'}, 'this one is another version');
 
@@ -112,6 +124,7 @@ for my $i (4, 0) {
     $collector{$i}->wait_ready;
     agree("host $i anew", @stay);
     is_deeply(versions($i), $before, 'nobody has chosen anew');
+    is(join(' ', grep { unlink "$dir/segment$_.seeds.changed" } @host), $i, 'and nobody else is told');
 }
 
 # The first one leaves: the next one chooses.

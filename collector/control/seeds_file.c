@@ -42,6 +42,18 @@ static int replace(const char *path, const char *text)
     return r;
 }
 
+/* A path unit misses what changes while its service ends, but not what is there afterwards: so
+ * there is a second file, which stays until the service takes it away. */
+static int publish_list(const char *path, const char *text)
+{
+    char changed[PATH_MAX];
+    int r = replace(path, text);
+
+    if (r == 0 && snprintf(changed, sizeof(changed), "%s.changed", path) >= (int)sizeof(changed))
+        r = -ENAMETOOLONG;
+    return r == 0 ? write_whole(changed, "") : r;
+}
+
 /* Whether the file says that already, as after a restart: then nobody is to be told. */
 static bool says(const char *path, const char *text)
 {
@@ -81,7 +93,7 @@ void seeds_file_follow(struct seeds_file *file, const char *segment_path,
         return;
     }
     if (snprintf(path, sizeof(path), "%s.seeds", segment_path) < (int)sizeof(path))
-        r = !file->text && says(path, text) ? 0 : replace(path, text);
+        r = !file->text && says(path, text) ? 0 : publish_list(path, text);
     if (r < 0 && r != file->error)
         log_warning("cannot write %s: %s; prober-seeds.path does not see that the seeds changed",
                     path, strerror(-r));

@@ -87,6 +87,9 @@ static void on_exception(struct jmx_session *session)
         session->refused_until_us = jmx_session_now(session) + REFUSED_US;
         memcpy(session->refused, detail, sizeof(detail));
     }
+    /* A JVM that starts listens before it has a registry. */
+    if (session->step == STEP_LOOKUP && jmx_is_no_such_object(stream, value))
+        result = POLL_NO_MBEAN;
     if (session->step == STEP_LOOKUP && result == POLL_NO_MBEAN)
         snprintf(detail, sizeof(detail), "no JMX server is registered");
     if (jmx_is_no_such_object(stream, value))

@@ -1,8 +1,9 @@
 /* Random histories of clusters in which every host has a model of its own and hears of the others'
  * values: by whom, when and why a list of seeds changes, and that all have the same in the end. */
+#include "cases.h"
 #include "seeds_property.h"
 
-#define HISTORIES 3000
+#define HISTORIES CASES_OF(3000)
 #define NODES_MAX 16
 #define TICK      2000 /* ms */
 #define MINUTE    (SEEDS_PATIENCE_MS / TICK)

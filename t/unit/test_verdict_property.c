@@ -3,9 +3,10 @@
  * fails; SEED=n repeats that case alone.
  */
 #define FLEET_MAX 200
+#include "cases.h"
 #include "model_util.h"
 
-#define CASES       3000
+#define CASES       CASES_OF(3000)
 #define LARGE_CASES 6
 #define LARGE       200
 
