@@ -9,6 +9,7 @@
 
 #include "control.h"
 #include "control/seeds_file.h"
+#include "follow_keyspaces.h"
 #include "follow_membership.h"
 #include "follow_values.h"
 #include "journal.h"
@@ -42,6 +43,7 @@ struct collector {
     int64_t judged_ms;     /* CLOCK_BOOTTIME */
     bool waking;           /* overslept: waits for a pass of polls */
     struct followed_membership members;
+    struct follow_keyspaces *keyspaces;
     struct control *control; /* the write half */
     struct followed_values values;
     struct poller_local known; /* who the local node is */
@@ -121,6 +123,8 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .values = control_values(collector->control),
         .state = collector->values.state,
         .state_digest = collector->values.digest,
+        .gates = &collector->conf->gates,
+        .keyspaces = follow_keyspaces_current(collector->keyspaces),
     };
     int before = collector->publisher.last_error, r;
 
@@ -362,6 +366,11 @@ static int start(struct collector *collector)
     if (r < 0)
         return r;
     control_set_poller(collector->control, collector->poller);
+    r = follow_keyspaces_new(collector->event, &collector->keyspaces);
+    if (r < 0)
+        return r;
+    follow_keyspaces_set_poller(collector->keyspaces, collector->poller,
+                                collector->conf->membership_ms, false);
     follow_members(collector);
     return region_watch_new(collector->event, collector->conf, on_region, collector,
                             &collector->regions);
@@ -419,6 +428,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     poller_free(collector->poller);
     collector->poller = poller;
     control_set_poller(collector->control, poller);
+    follow_keyspaces_set_poller(collector->keyspaces, poller, conf->membership_ms, local_changed);
     r = region_watch_configure(collector->regions, conf);
     if (r < 0)
         log_error("reload: cannot ask the other regions: %s", strerror(-r));
@@ -454,6 +464,7 @@ struct collector *collector_free(struct collector *collector)
         return NULL;
     control_free(collector->control);
     region_watch_free(collector->regions);
+    follow_keyspaces_free(collector->keyspaces);
     poller_free(collector->poller);
     sd_event_source_disable_unref(collector->soon);
     cluster_free(collector->cluster);
