@@ -17,6 +17,7 @@
 #include "notify.h"
 #include "prober_segment_writer.h"
 #include "publish/publish.h"
+#include "record.h"
 #include "region_watch.h"
 #include "sources/poller.h"
 
@@ -45,6 +46,7 @@ struct collector {
     struct control *control; /* the write half */
     struct followed_values values;
     struct poller_local known; /* who the local node is */
+    struct record *record;     /* the decision log */
     struct journal journal;
     int64_t wall_offset_ms;
     bool ready; /* READY=1 was sent */
@@ -121,6 +123,8 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .values = control_values(collector->control),
         .state = collector->values.state,
         .state_digest = collector->values.digest,
+        .decisions = record_decisions(collector->record),
+        .host = control_host(collector->control),
     };
     int before = collector->publisher.last_error, r;
 
@@ -156,11 +160,13 @@ static int judge(struct collector *collector, bool round)
     int r;
 
     control_drain(collector->control, at_ms);
-    follow_values(&collector->values, control_values(collector->control), cluster);
+    follow_values(&collector->values, control_values(collector->control), cluster,
+                  collector->record);
     poller_set_values(collector->poller, collector->values.asks);
     cluster_evaluate(cluster, round, at_ms, &decisions, &n);
     follow_wishes(collector);
-    journal_decisions(decisions, n);
+    journal_nodes(&collector->journal, cluster);
+    journal_decisions(&collector->journal, cluster, decisions, n);
     journal_observers(&collector->journal, cluster);
     control_seeds(collector->control, region_watch_regions(collector->regions), at_ms);
     if (region_watch_judge(collector->regions, cluster, control_values(collector->control), at_ms))
@@ -233,8 +239,11 @@ static void on_done(struct observation *observation, void *userdata)
     struct collector *collector = userdata;
     bool changed = cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME));
 
-    if (control_follow_cluster(collector->control))
+    if (control_follow_cluster(collector->control)) {
         region_watch_forget(collector->regions);
+        record_decision(collector->record, "collector", NULL, "values set aside",
+                        "this host's node is of another cluster now", NULL);
+    }
     if (!changed)
         return;
     follow_wishes(collector);
@@ -344,12 +353,20 @@ static int start(struct collector *collector)
     collector->cluster = cluster_new(&collector->conf->readiness);
     if (!collector->cluster)
         return -ENOMEM;
+    r = record_new(collector->event, collector->conf->state_path, &collector->record);
+    if (r < 0)
+        return r;
+    collector->journal.record = collector->record;
+    record_decision(collector->record, "collector", NULL, "started", "version " PROBER_VERSION,
+                    NULL);
     add_static_peers(collector->conf, collector->cluster);
     r = control_new(collector->event, collector->conf, collector->cluster, on_values, collector,
                     &collector->known, &collector->control);
     if (r < 0)
         return r;
-    follow_values(&collector->values, control_values(collector->control), collector->cluster);
+    control_set_record(collector->control, collector->record);
+    follow_values(&collector->values, control_values(collector->control), collector->cluster,
+                  collector->record);
     /* So that the others are asked at once, also while the local node is down. */
     if (collector->conf->peers_mode != PEERS_OFF)
         prober_segment_writer_each(collector->writer, recall_node, collector->cluster);
@@ -363,8 +380,11 @@ static int start(struct collector *collector)
         return r;
     control_set_poller(collector->control, collector->poller);
     follow_members(collector);
-    return region_watch_new(collector->event, collector->conf, on_region, collector,
-                            &collector->regions);
+    r = region_watch_new(collector->event, collector->conf, on_region, collector,
+                         &collector->regions);
+    if (r == 0)
+        region_watch_set_record(collector->regions, collector->record);
+    return r;
 }
 
 int collector_new(sd_event *event, struct conf *conf, struct collector **ret)
@@ -435,6 +455,8 @@ int collector_reload(struct collector *collector, struct conf *conf)
     follow_members(collector);
     collector->publisher.published = false; /* documents depend on the configuration, too */
     collector->figures.reloads++;
+    record_decision(collector->record, "collector", NULL, "configuration read again", NULL,
+                    "SIGHUP");
     return 0;
 }
 
@@ -446,6 +468,8 @@ bool collector_is_ready(const struct collector *collector)
 void collector_reload_refused(struct collector *collector)
 {
     collector->figures.reload_failures++;
+    record_decision(collector->record, "collector", NULL,
+                    "configuration refused, the old one stays", "the journal says why", "SIGHUP");
 }
 
 struct collector *collector_free(struct collector *collector)
@@ -463,6 +487,7 @@ struct collector *collector_free(struct collector *collector)
     followed_membership_free(&collector->members);
     journal_free(&collector->journal);
     followed_values_free(&collector->values);
+    record_free(collector->record);
     conf_free(collector->conf);
     sd_event_unref(collector->event);
     free(collector);

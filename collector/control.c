@@ -35,6 +35,7 @@ struct control {
     struct operator_state *state;
     struct control_socket *socket;
     struct reload_seeds *reload_seeds;
+    struct record *record;
     sd_event_source *drain_ends;
     control_changed changed;
     void *userdata;
@@ -231,6 +232,11 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
     return 0;
 }
 
+void control_set_record(struct control *control, struct record *record)
+{
+    control->record = record;
+}
+
 void control_configure(struct control *control, const struct conf *conf)
 {
     if (strcmp(conf->control_socket, control->conf->control_socket) != 0 ||
@@ -280,18 +286,22 @@ bool control_follow_cluster(struct control *control)
 /* What is said of drains is told as all that is said; that the time of one has come is not said. */
 static void on_drain(const struct node *node, const struct drain *before, void *userdata)
 {
-    (void)userdata;
-    if (before->on && !node->drain.on && node->drain.counter == before->counter)
-        log_event(&(struct log_event){.priority = LOG_NOTICE,
-                                      .id = MESSAGE_NODE_UNDRAINED,
-                                      .node = node->text},
-                  "%s: the time of its drain is over", node->text);
+    struct control *control = userdata;
+
+    if (!before->on || node->drain.on || node->drain.counter != before->counter)
+        return;
+    log_event(&(struct log_event){.priority = LOG_NOTICE,
+                                  .id = MESSAGE_NODE_UNDRAINED,
+                                  .node = node->text},
+              "%s: the time of its drain is over", node->text);
+    record_decision(control->record, "drain", node->text, "drained no more", "its time is over",
+                    NULL);
 }
 
 void control_drain(struct control *control, int64_t now_ms)
 {
     int64_t ends_ms = drains_apply(control->cluster, control_values(control),
-                                   clock_ms(CLOCK_REALTIME), now_ms, on_drain, NULL);
+                                   clock_ms(CLOCK_REALTIME), now_ms, on_drain, control);
 
     if (ends_ms == INT64_MAX) {
         sd_event_source_set_enabled(control->drain_ends, SD_EVENT_OFF);

@@ -9,6 +9,7 @@
 #include "conf.h"
 #include "model/regions.h"
 #include "model/values.h"
+#include "record.h"
 #include "sources/poller.h"
 
 struct control;
@@ -25,6 +26,9 @@ typedef int (*control_changed)(void *userdata);
 int control_new(sd_event *event, const struct conf *conf, struct cluster *cluster,
                 control_changed changed, void *userdata, struct poller_local *ret_local,
                 struct control **ret);
+
+/* Where its decisions go. Borrowed; NULL = nowhere, as to begin with. */
+void control_set_record(struct control *control, struct record *record);
 
 /* Another configuration. The socket and the state file stay where they are. */
 void control_configure(struct control *control, const struct conf *conf);

@@ -1,15 +1,13 @@
 #include "state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "read_file.h"
 #include "values_json.h"
 
 #define FORMAT    1
@@ -165,49 +163,13 @@ static void take_nodes(json_t *array, struct cluster *cluster)
     }
 }
 
-/* The whole file. */
-static int read_text(const char *path, char **ret, size_t *ret_len)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = 0;
-    char *text = NULL;
-    struct stat st;
-    size_t len = 0;
-    ssize_t n = 1;
-
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &st) < 0)
-        r = -errno;
-    else if (!S_ISREG(st.st_mode))
-        r = -EINVAL; /* a device, such as /dev/null, is not to be moved away */
-    else if (st.st_size > MAX_BYTES)
-        r = -EBADMSG;
-    else if (!(text = malloc((size_t)st.st_size + 1)))
-        r = -ENOMEM;
-    while (r == 0 && n > 0 && len < (size_t)st.st_size) {
-        n = read(fd, text + len, (size_t)st.st_size - len);
-        if (n < 0)
-            r = -errno;
-        else
-            len += (size_t)n;
-    }
-    close(fd);
-    if (r < 0) {
-        free(text);
-        return r;
-    }
-    *ret = text;
-    *ret_len = len;
-    return 0;
-}
-
 static int read_root(const char *path, json_t **ret)
 {
     json_error_t error;
     json_t *root;
     char *text = NULL;
     size_t len = 0;
-    int r = read_text(path, &text, &len);
+    int r = read_file(path, MAX_BYTES, &text, &len);
 
     if (r < 0)
         return r;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "render_decisions.h"
 #include "render_plan.h"
 #include "render_regions.h"
 #include "words.h"
@@ -218,6 +219,24 @@ static void publish_state(struct batch *batch)
     touch(batch, "/state", context->now_ms);
 }
 
+/* With rounds: in turmoil there may be many decisions between two. */
+static void publish_decisions(struct batch *batch)
+{
+    static const char key[] = "/admin/cluster/observer/decisions";
+    const struct render_context *context = batch->context;
+    uint64_t *published = &batch->publisher->decisions;
+
+    if (!context->decisions)
+        return;
+    if (batch->all || *published != context->decisions->changes + 1) {
+        render_decisions(fresh(batch), context->decisions, context->host);
+        put(batch, key, 200, 0, json);
+        if (batch->error == 0)
+            *published = context->decisions->changes + 1;
+    }
+    touch(batch, key, context->now_ms);
+}
+
 static void publish_plan(struct batch *batch)
 {
     const struct render_context *context = batch->context;
@@ -349,6 +368,7 @@ static void publish_documents(struct batch *batch)
         touch_cluster(batch);
     if (batch->all || batch->round) {
         publish_regions(batch);
+        publish_decisions(batch);
         publish_unknown(batch);
     }
 }
