@@ -46,7 +46,8 @@ struct collector {
     struct control *control; /* the write half */
     struct followed_values values;
     struct poller_local known; /* who the local node is */
-    struct record *record;     /* the decision log */
+    struct history history;
+    struct record *record; /* the decision log */
     struct journal journal;
     int64_t wall_offset_ms;
     bool ready; /* READY=1 was sent */
@@ -78,7 +79,7 @@ static void follow_wall_clock(struct collector *collector)
 
     if (llabs(offset - collector->wall_offset_ms) <= WALL_STEP_MS)
         return;
-    collector->wall_offset_ms = offset;
+    collector->wall_offset_ms = collector->cluster->wall_offset_ms = offset;
     collector->publisher.published = false;
 }
 
@@ -123,6 +124,7 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .values = control_values(collector->control),
         .state = collector->values.state,
         .state_digest = collector->values.digest,
+        .history = &collector->history,
         .decisions = record_decisions(collector->record),
         .host = control_host(collector->control),
     };
@@ -132,6 +134,8 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
     context.wall_offset_ms = collector->wall_offset_ms;
     if (!render_prepare(&context))
         return -ENOMEM;
+    if (round && !history_add(&collector->history, collector->cluster, at_ms))
+        log_warning("no memory for the history of all nodes");
     if (round)
         measure(&collector->figures, &collector->publisher, collector->poller);
     r = publisher_publish(&collector->publisher, &context, &collector->figures, round);
@@ -279,7 +283,9 @@ static void on_round(void *userdata)
     collector->waking = false;
     judge(collector, true);
     control_remember(collector->control, poller_local(collector->poller));
-    journal_status(&collector->journal, collector->cluster, collector->publisher.last_error);
+    journal_status(&collector->journal, collector->cluster,
+                   observer_suspended(control_values(collector->control)),
+                   collector->publisher.last_error);
     notify_ready(collector);
     notify_round(&collector->notify);
 }
@@ -353,6 +359,7 @@ static int start(struct collector *collector)
     collector->cluster = cluster_new(&collector->conf->readiness);
     if (!collector->cluster)
         return -ENOMEM;
+    follow_wall_clock(collector);
     r = record_new(collector->event, collector->conf->state_path, &collector->record);
     if (r < 0)
         return r;
@@ -488,6 +495,7 @@ struct collector *collector_free(struct collector *collector)
     journal_free(&collector->journal);
     followed_values_free(&collector->values);
     record_free(collector->record);
+    history_free(&collector->history);
     conf_free(collector->conf);
     sd_event_unref(collector->event);
     free(collector);

@@ -56,7 +56,8 @@ void control_published(struct control *control, int error);
  * when those of another are gone. */
 bool control_follow_cluster(struct control *control);
 
-/* Brings the drains up to the values and the time; tells the journal. Judge afterwards. */
+/* Brings the drains, and who needs a repair, up to the values and the time; tells the journal.
+ * Judge afterwards. */
 void control_drain(struct control *control, int64_t now_ms);
 
 /* Which nodes are seeds; when this host is to write a list of theirs, that is begun. Call it after

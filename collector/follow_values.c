@@ -68,12 +68,35 @@ static void tell_drain(const struct told *told, const char *by)
 static void tell_seeds(const struct told *told)
 {
     const char *dc = told->value->key + strlen("seeds/");
-    char what[DECISION_TEXT_LEN];
+    char what[DECISION_TEXT_LEN], why[HOST_ID_LEN + 16];
 
     log_event(&(struct log_event){.priority = LOG_NOTICE, .id = MESSAGE_SEEDS_CHOSEN},
               "seeds of %s: %s, chosen on %s", dc, told->value->text, told->host);
     snprintf(what, sizeof(what), "seeds of %.64s: %.180s", dc, told->value->text);
-    record_decision(told->record, "seeds", NULL, what, told->where, told->value->user);
+    snprintf(why, sizeof(why), "chosen on %s", told->host);
+    record_decision(told->record, "seeds", NULL, what, why, told->value->user);
+}
+
+static void tell_suspended(const struct told *told, const char *by)
+{
+    const struct value *value = told->value;
+    bool suspended = value->text && strcmp(value->text, "true") == 0;
+    const char *what = suspended ? "suspended" : "resumed";
+
+    log_event(&(struct log_event){.priority = suspended ? LOG_WARNING : LOG_NOTICE,
+                                  .id = suspended ? MESSAGE_SUSPENDED : MESSAGE_RESUMED},
+              "the observer is %s%s%s on %s", what, by, value->user, told->host);
+    record_decision(told->record, "suspend", NULL, what, told->where, value->user);
+}
+
+static void tell_repaired(const struct told *told, const char *by)
+{
+    const char *node = told->value->key + strlen("repaired/");
+
+    log_event(
+        &(struct log_event){.priority = LOG_NOTICE, .id = MESSAGE_NODE_REPAIRED, .node = node},
+        "%s: is repaired, as said%s%s on %s", node, by, told->value->user, told->host);
+    record_decision(told->record, "repair", node, "repaired", told->where, told->value->user);
 }
 
 static void tell(const struct cluster *cluster, const struct value *value, struct record *record)
@@ -86,6 +109,10 @@ static void tell(const struct cluster *cluster, const struct value *value, struc
         tell_region(&told, by);
     else if (strncmp(value->key, "drain/", 6) == 0)
         tell_drain(&told, by);
+    else if (strcmp(value->key, "observer/suspended") == 0)
+        tell_suspended(&told, by);
+    else if (strncmp(value->key, "repaired/", 9) == 0 && value->text)
+        tell_repaired(&told, by);
     else if (strncmp(value->key, "seeds/", 6) == 0 && value->text)
         tell_seeds(&told);
 }

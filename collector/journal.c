@@ -195,9 +195,16 @@ static void tell_node(struct record *record, struct told_node *told, const struc
     if (rehab && !told->rehab)
         record_decision(record, "verdict", node->text, "held back",
                         "rehab: its verdict changed three times in ten minutes", NULL);
-    if (node->repair_needed && !told->repair)
-        record_decision(record, "repair", node->text, "repair needed",
-                        "it was down for longer than hints are kept (max_hint_window)", NULL);
+    if (node->repair_needed && !told->repair) {
+        static const char reason[] = "it was down for longer than hints are kept (max_hint_window)";
+
+        log_event(&(struct log_event){.priority = LOG_WARNING,
+                                      .id = MESSAGE_REPAIR_NEEDED,
+                                      .node = node->text,
+                                      .reason = reason},
+                  "%s: needs a repair: %s", node->text, reason);
+        record_decision(record, "repair", node->text, "repair needed", reason, NULL);
+    }
     told->gone = node->gone;
     told->rehab = rehab;
     told->repair = node->repair_needed;
@@ -235,11 +242,14 @@ void journal_nodes(struct journal *journal, const struct cluster *cluster)
 }
 
 /* STATUS= for systemctl status, when it changed. */
-void journal_status(struct journal *journal, const struct cluster *cluster, int publish_error)
+void journal_status(struct journal *journal, const struct cluster *cluster, bool suspended,
+                    int publish_error)
 {
     struct text status = {0};
 
     words_add_status(&status, cluster);
+    if (suspended)
+        text_puts(&status, "; suspended");
     if (publish_error)
         text_printf(&status, "; cannot publish: %s", strerror(-publish_error));
     text_add(&status, "", 1);

@@ -38,8 +38,10 @@ void journal_nodes(struct journal *journal, const struct cluster *cluster);
  */
 void journal_observers(struct journal *journal, const struct cluster *cluster);
 
-/* STATUS= when it changed. publish_error: negative errno of the last publish, or 0. */
-void journal_status(struct journal *journal, const struct cluster *cluster, int publish_error);
+/* STATUS= when it changed. suspended: the observer acts on nothing; publish_error: negative errno
+ * of the last publish, or 0. */
+void journal_status(struct journal *journal, const struct cluster *cluster, bool suspended,
+                    int publish_error);
 
 /* That nothing can be published to `path`, or can again. `before` and `error`: how the last publish
  * and this one ended, negative errno or 0. */
