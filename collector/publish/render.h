@@ -6,7 +6,9 @@
 #define RENDER_H
 
 #include "../model/cluster.h"
+#include "../model/decisions.h"
 #include "../model/gates.h"
+#include "../model/history.h"
 #include "../model/regions.h"
 #include "../model/seeds.h"
 #include "../model/values.h"
@@ -37,6 +39,9 @@ struct render_context {
     const struct gate_settings *gates; /* NULL = /may-start and /may-stop are not published */
     const struct keyspaces *keyspaces; /* NULL = never read */
     const struct permit *permit;       /* NULL = none, or it is over */
+    struct history *history;           /* NULL = there is none; what was published is noted in it */
+    const struct decisions *decisions; /* NULL = there are none */
+    const char *host;                  /* this one's id */
 };
 
 /* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.
