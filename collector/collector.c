@@ -10,6 +10,7 @@
 #include "control.h"
 #include "control/seeds_file.h"
 #include "coordination.h"
+#include "follow_keyspaces.h"
 #include "follow_membership.h"
 #include "follow_values.h"
 #include "journal.h"
@@ -43,6 +44,7 @@ struct collector {
     int64_t judged_ms;     /* CLOCK_BOOTTIME */
     bool waking;           /* overslept: waits for a pass of polls */
     struct followed_membership members;
+    struct follow_keyspaces *keyspaces;
     struct control *control; /* the write half */
     struct coordination *coordination;
     struct followed_values values;
@@ -111,11 +113,15 @@ static void notify_ready(struct collector *collector)
     log_info("ready: %s", collector->journal.status.data ? collector->journal.status.data : "");
 }
 
-static int publish(struct collector *collector, bool round, int64_t at_ms)
+/* What documents, and the gates, are made from. */
+static void fill_context(void *userdata, struct render_context *ret)
 {
-    struct render_context context = {
+    const struct collector *collector = userdata;
+
+    *ret = (struct render_context){
         .cluster = collector->cluster,
-        .now_ms = at_ms,
+        .now_ms = now_ms(CLOCK_BOOTTIME),
+        .wall_offset_ms = collector->wall_offset_ms,
         .region = {collector->conf->region_datacenters, collector->conf->datacenters,
                    collector->conf->n_datacenters},
         .region_name = collector->conf->region_name,
@@ -123,11 +129,20 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .values = control_values(collector->control),
         .state = collector->values.state,
         .state_digest = collector->values.digest,
+        .gates = &collector->conf->gates,
+        .keyspaces = follow_keyspaces_current(collector->keyspaces),
+        .permit = coordination_permit(collector->coordination),
     };
+}
+
+static int publish(struct collector *collector, bool round, int64_t at_ms)
+{
+    struct render_context context;
     int before = collector->publisher.last_error, r;
 
     follow_wall_clock(collector);
-    context.wall_offset_ms = collector->wall_offset_ms;
+    fill_context(collector, &context);
+    context.now_ms = at_ms;
     if (!render_prepare(&context))
         return -ENOMEM;
     if (round)
@@ -278,39 +293,14 @@ static void on_round(void *userdata)
     notify_round(&collector->notify);
 }
 
-/* Who leads, or the permit, has changed: documents say so. */
-static void on_coordination(void *userdata)
-{
-    on_region(userdata);
-}
-
-static void on_gate(const struct permits_ask *ask, const struct permit *seen,
-                    struct gate_answer *ret, void *userdata)
-{
-    struct collector *collector = userdata;
-    const struct gate_settings settings = {
-        .bootstrap_grace_ms = 120000,
-        .stable_ms = collector->conf->interval_ms * 3,
-    };
-    const struct gate_context context = {
-        .cluster = collector->cluster,
-        .settings = &settings,
-        .permit = seen,
-        .now_ms = now_ms(CLOCK_BOOTTIME),
-        .wall_ms = now_ms(CLOCK_REALTIME),
-    };
-
-    (ask->kind == PERMIT_START ? gate_start : gate_stop)(&context, &ask->node, ask->token, ret);
-}
-
 static int start_coordination(struct collector *collector)
 {
     const struct coordination_settings settings = {
         .event = collector->event,
         .conf = collector->conf,
         .cluster = collector->cluster,
-        .gate = on_gate,
-        .changed = on_coordination,
+        .context = fill_context,
+        .changed = on_region,
         .userdata = collector,
     };
     int r = coordination_new(&settings, &collector->coordination);
@@ -409,6 +399,11 @@ static int start(struct collector *collector)
     if (r < 0)
         return r;
     control_set_poller(collector->control, collector->poller);
+    r = follow_keyspaces_new(collector->event, &collector->keyspaces);
+    if (r < 0)
+        return r;
+    follow_keyspaces_set_poller(collector->keyspaces, collector->poller,
+                                collector->conf->membership_ms, false);
     follow_members(collector);
     return region_watch_new(collector->event, collector->conf, on_region, collector,
                             &collector->regions);
@@ -466,6 +461,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     poller_free(collector->poller);
     collector->poller = poller;
     control_set_poller(collector->control, poller);
+    follow_keyspaces_set_poller(collector->keyspaces, poller, conf->membership_ms, local_changed);
     r = region_watch_configure(collector->regions, conf);
     if (r < 0)
         log_error("reload: cannot ask the other regions: %s", strerror(-r));
@@ -505,6 +501,7 @@ struct collector *collector_free(struct collector *collector)
     coordination_free(collector->coordination);
     control_free(collector->control);
     region_watch_free(collector->regions);
+    follow_keyspaces_free(collector->keyspaces);
     poller_free(collector->poller);
     sd_event_source_disable_unref(collector->soon);
     cluster_free(collector->cluster);

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store_private.h"
-
 /* One member's time to answer: its part of what is left for all of them, within these bounds. */
 #define TRY_LEAST_MS 300
 #define TRY_MOST_MS  3000

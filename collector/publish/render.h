@@ -6,6 +6,7 @@
 #define RENDER_H
 
 #include "../model/cluster.h"
+#include "../model/gates.h"
 #include "../model/regions.h"
 #include "../model/seeds.h"
 #include "../model/values.h"
@@ -33,6 +34,9 @@ struct render_context {
     const struct values *values; /* those in force */
     const char *state;           /* them as the document /state; NULL = nothing is known of them */
     uint64_t state_digest;       /* values_digest() of what `state` says */
+    const struct gate_settings *gates; /* NULL = /may-start and /may-stop are not published */
+    const struct keyspaces *keyspaces; /* NULL = never read */
+    const struct permit *permit;       /* NULL = none, or it is over */
 };
 
 /* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.
@@ -68,6 +72,9 @@ int64_t render_view_time(const struct render_context *context);
  * nothing is added.
  */
 bool render_said(struct text *text, const struct render_context *context, const char *name);
+
+/* As which seeds are shown. */
+struct seeds_settings render_seeds_settings(const struct render_context *context);
 
 /* What operators say in place of these stands in place of them. */
 void render_local_seeds(struct text *text, const struct render_context *context);
