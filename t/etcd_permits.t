@@ -27,6 +27,7 @@ sub start_collector {
 local: { source = "jolokia+http://$ip[$i]:$fleet->{port}/jolokia"; };
 peers: { mode = "direct"; url = "jolokia+http://{address}:$fleet->{port}/jolokia"; };
 readiness: { settle = "1s"; rehab = "0"; };
+gates: { stable = "1s"; };
 segment: { path = "$dir/segment$i"; };
 state: { path = "$dir/state$i"; };
 control: { socket = "$dir/control$i"; };
