@@ -74,7 +74,7 @@ async def client(number, connections, node, ttl, told):
             await asyncio.sleep(random.random() * 0.1)
         if status == 409:
             counts["refused"] += 1
-            await asyncio.sleep(random.random() * 0.1)
+            await asyncio.sleep(random.random() * 0.06)
             continue
         counts["taken"] += 1
         assert json.loads(body)["token"] == token, body
