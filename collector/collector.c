@@ -9,6 +9,7 @@
 
 #include "control.h"
 #include "control/seeds_file.h"
+#include "coordination.h"
 #include "follow_keyspaces.h"
 #include "follow_membership.h"
 #include "follow_values.h"
@@ -46,6 +47,7 @@ struct collector {
     struct followed_membership members;
     struct follow_keyspaces *keyspaces;
     struct control *control; /* the write half */
+    struct coordination *coordination;
     struct followed_values values;
     struct poller_local known; /* who the local node is */
     struct history history;
@@ -114,11 +116,15 @@ static void notify_ready(struct collector *collector)
     log_info("ready: %s", collector->journal.status.data ? collector->journal.status.data : "");
 }
 
-static int publish(struct collector *collector, bool round, int64_t at_ms)
+/* What documents, and the gates, are made from. */
+static void fill_context(void *userdata, struct render_context *ret)
 {
-    struct render_context context = {
+    struct collector *collector = userdata;
+
+    *ret = (struct render_context){
         .cluster = collector->cluster,
-        .now_ms = at_ms,
+        .now_ms = now_ms(CLOCK_BOOTTIME),
+        .wall_offset_ms = collector->wall_offset_ms,
         .region = {collector->conf->region_datacenters, collector->conf->datacenters,
                    collector->conf->n_datacenters},
         .region_name = collector->conf->region_name,
@@ -131,11 +137,18 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .history = &collector->history,
         .decisions = record_decisions(collector->record),
         .host = control_host(collector->control),
+        .permit = coordination_permit(collector->coordination),
     };
+}
+
+static int publish(struct collector *collector, bool round, int64_t at_ms)
+{
+    struct render_context context;
     int before = collector->publisher.last_error, r;
 
     follow_wall_clock(collector);
-    context.wall_offset_ms = collector->wall_offset_ms;
+    fill_context(collector, &context);
+    context.now_ms = at_ms;
     if (!render_prepare(&context))
         return -ENOMEM;
     if (round && !history_add(&collector->history, collector->cluster, at_ms))
@@ -287,11 +300,28 @@ static void on_round(void *userdata)
     collector->waking = false;
     judge(collector, true);
     control_remember(collector->control, poller_local(collector->poller));
+    coordination_follow(collector->coordination, collector->conf, control_host(collector->control));
     journal_status(&collector->journal, collector->cluster,
                    observer_suspended(control_values(collector->control)),
                    collector->publisher.last_error);
     notify_ready(collector);
     notify_round(&collector->notify);
+}
+
+static int start_coordination(struct collector *collector)
+{
+    const struct coordination_settings settings = {
+        .event = collector->event,
+        .conf = collector->conf,
+        .cluster = collector->cluster,
+        .context = fill_context,
+        .changed = on_region,
+        .userdata = collector,
+    };
+    int r = coordination_new(&settings, &collector->coordination);
+
+    control_set_coordination(collector->control, collector->coordination);
+    return r;
 }
 
 static bool on_state(const struct prober_addr *host, const struct http_answer *answer, bool again,
@@ -378,6 +408,9 @@ static int start(struct collector *collector)
     control_set_record(collector->control, collector->record);
     follow_values(&collector->values, control_values(collector->control), collector->cluster,
                   collector->record);
+    r = start_coordination(collector);
+    if (r < 0)
+        return r;
     /* So that the others are asked at once, also while the local node is down. */
     if (collector->conf->peers_mode != PEERS_OFF)
         prober_segment_writer_each(collector->writer, recall_node, collector->cluster);
@@ -460,6 +493,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     if (r < 0)
         log_error("reload: cannot ask the other regions: %s", strerror(-r));
     control_configure(collector->control, conf);
+    coordination_configure(collector->conf, conf);
     conf_free(collector->conf);
     collector->conf = conf;
     followed_membership_free(&collector->members);
@@ -493,6 +527,9 @@ struct collector *collector_free(struct collector *collector)
 {
     if (!collector)
         return NULL;
+    if (collector->control)
+        control_set_coordination(collector->control, NULL);
+    coordination_free(collector->coordination);
     control_free(collector->control);
     region_watch_free(collector->regions);
     follow_keyspaces_free(collector->keyspaces);

@@ -37,6 +37,7 @@ struct control {
     struct control_socket *socket;
     struct reload_seeds *reload_seeds;
     struct record *record;
+    struct coordination *coordination;
     sd_event_source *drain_ends;
     control_changed changed;
     void *userdata;
@@ -150,6 +151,15 @@ static void on_request(struct control_request *request, void *userdata)
         reload_seeds_request(control->reload_seeds, request);
         return;
     }
+    if (coordination_wants(request->path) && control->coordination) {
+        coordination_request(control->coordination, request);
+        return;
+    }
+    if (request->token || request->force) {
+        control_reply(request, 400,
+                      "token and force are for " MAY_START_PATH "IP and " MAY_STOP_PATH "IP", NULL);
+        return;
+    }
     if (request->value && !suspend) {
         control_reply(request, 400, "value is for POST " SUSPEND_PATH, NULL);
         return;
@@ -244,6 +254,11 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
 void control_set_record(struct control *control, struct record *record)
 {
     control->record = record;
+}
+
+void control_set_coordination(struct control *control, struct coordination *coordination)
+{
+    control->coordination = coordination;
 }
 
 void control_configure(struct control *control, const struct conf *conf)

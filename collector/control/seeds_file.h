@@ -1,7 +1,7 @@
 /*
  * /allseeds as a file of its own, SEGMENT.seeds, and with each change of it SEGMENT.seeds.changed,
- * empty, for a path unit (prober-seeds.path), which cannot see a segment change. Its service removes
- * that before it reads the list.
+ * empty, for a path unit (prober-seeds.path), which cannot see a segment change. Its service
+ * removes that before it reads the list.
  */
 #ifndef SEEDS_FILE_H
 #define SEEDS_FILE_H
