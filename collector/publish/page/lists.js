@@ -116,6 +116,7 @@ const jobLine = (name, job) => {
 };
 
 const showJobs = jobs => {
+  current.jobs = jobs;
   if (!jobs || typeof jobs !== 'object') return room('jobs', null);
   const last = Object.entries(jobs.last || {}).filter(([, job]) => job && job.id !== jobs.active?.id);
   return room('jobs', [

@@ -16,7 +16,7 @@ const ask = async path => {
     if (answer.status === 304 && before) return {...before, age, changed: false};
     const text = await answer.text();
     let value = null;
-    try { value = JSON.parse(text); } catch { value = null; }
+    try { value = timed('prober-parse', () => JSON.parse(text)); } catch { value = null; }
     const got = {status: answer.status, value, text, age, changed: true};
     const etag = answer.headers.get('ETag');
     if (etag) kept.set(path, {status: answer.status, value, text, etag});

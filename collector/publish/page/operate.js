@@ -29,7 +29,7 @@ const operate = async () => {
   }
   button.textContent = operator ? 'Stop operating' : 'Operate…';
   drawer.showActs();
-  showJobs(kept.get('jobs')?.value);
+  showJobs(current.jobs);
 };
 
 // A button that wants to be pressed twice.
