@@ -78,7 +78,8 @@ const tableOf = (box, readout, open) => {
   };
 
   const build = () => {
-    const size = Math.max(15, Math.min(34, Math.floor(Math.min(box.clientWidth || 900, 1500) * .92 / (model.n + 4))));
+    const room = Math.min(box.clientWidth || 900, 2200) - 120 - 8 * model.groups.length;
+    const size = Math.max(15, Math.min(34, Math.floor(room / model.n) - 2));
     const table = make('table.who', {role: 'grid', 'aria-label': 'Who sees whom: rows are observers, columns are whom they see'}, heads(), rows());
     table.style.setProperty('--cell', `${model.n > 20 ? size : Math.max(26, size)}px`);
     at = [0, 0];
