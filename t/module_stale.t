@@ -55,7 +55,6 @@ cmp_ok($a->{header}{'content-length'}, '>', 30, 'with the length');
 
 $segment->put('/page', 200, 'what is no data', type => 'text/html', flags => 8);
 is(body('/page'), '200 what is no data', 'what is no data is there');
-is(get('/page')->{header}{'x-prober-age-ms'}, undef, 'and has no age');
 is(body('/last/page'), '200 what is no data', 'everywhere');
 is(http($nginx->port, 'HEAD /page')->{status}, 200, 'HEAD');
 
