@@ -3,6 +3,7 @@
 #   make            prober-collector, proberctl and ngx_http_prober_module.so (for the nginx whose -dev files are installed)
 #   make check      unit tests plain and under ASan+UBSan and TSan, the *.t tests, a short fuzz run
 #   make unit|prove|fuzz-smoke   its parts
+#   make screenshots   of the page, into doc/images (Chromium)
 #   make bench      ratios measured side by side        make soak   what takes longer than CI may
 #   make install    into the distribution's directories  make format, make clean
 #   make deb, make rpm   packages of what is committed, into build/deb and build/rpm
@@ -28,7 +29,8 @@ LDFLAGS_ALL = $(if $(SAN),,-pie -Wl,-z,relro,-z,now) $(SANFLAGS) $(LDFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lm -lpthread
 
 SHARED_SRC := $(wildcard shared/*.c)
-LIB_SRC := $(SHARED_SRC) $(filter-out collector/main.c,$(wildcard collector/*.c collector/*/*.c))
+PAGE := $(wildcard collector/publish/page/*)
+LIB_SRC := $(SHARED_SRC) build/gen/page_document.c $(filter-out collector/main.c,$(wildcard collector/*.c collector/*/*.c))
 CTL_SRC := $(wildcard proberctl/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT := $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/test_*.c))
@@ -47,6 +49,16 @@ $(BUILD)/prober-collector: $(BUILD)/obj/collector/main.o $(BUILD)/libprober.a
 
 $(BUILD)/proberctl: $(CTL_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libprober.a
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# The page is one document of one file, which says by their hashes which script and style are its own.
+build/gen/page_document.c: $(PAGE)
+	@mkdir -p $(@D)
+	sh collector/publish/page/assemble collector/publish/page >build/gen/page.html.new
+	mv build/gen/page.html.new build/gen/page.html
+	{ echo '#include "publish/page_document.h"'; echo 'const unsigned char page_document[] = {'; \
+	    od -An -v -tx1 build/gen/page.html | sed 's/ \(..\)/0x\1,/g'; echo '};'; \
+	    echo 'const size_t page_document_len = sizeof(page_document);'; } >$@.new
+	mv $@.new $@
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -111,6 +123,8 @@ unit: test-programs
 	prove t/unit.t
 fuzz-smoke: fuzz-programs
 	prove t/fuzz.t
+screenshots: all
+	t/screenshots
 bench: all tools
 	t/bench/run
 soak: all test-programs
@@ -178,8 +192,8 @@ format:
 	clang-format -i shared/*.[ch] ngx_prober_module/*.[ch] collector/*.[ch] collector/*/*.[ch] \
 	    proberctl/*.[ch] t/*/*.[ch]
 clean:
-	rm -rf build/obj build/asan build/tsan build/unit build/tools build/preload build/fuzz build/nginx build/*.a build/*.so \
+	rm -rf build/obj build/asan build/tsan build/unit build/tools build/preload build/fuzz build/gen build/nginx build/*.a build/*.so \
 	    build/prober-collector build/proberctl
 
-.PHONY: all tools test-programs unit-programs fuzz-programs check unit fuzz-smoke bench soak install install-collector \
+.PHONY: all tools test-programs unit-programs fuzz-programs check unit fuzz-smoke screenshots bench soak install install-collector \
     install-module deb rpm format clean

@@ -26,6 +26,8 @@
 /* How long after it could not be listened on the control socket that is tried again. */
 #define LISTEN_AGAIN_MS 2000
 
+#define WHOAMI_PATH "/whoami"
+
 /* Names this program among those that ask who this machine is. */
 #define APPLICATION SD_ID128_MAKE(8a, 0e, 3b, 5d, 2f, 61, 4c, 7e, 9d, 10, 55, c4, 21, 7b, 90, e3)
 
@@ -132,6 +134,15 @@ static void ask(struct control *control, struct control_request *request,
                   r == -EINVAL ? "this cannot be set to that" : cause(CHANGE_UNTAKEN, r), NULL);
 }
 
+/* A change that changes nothing: for the page, which is not told otherwise whether it may. */
+static void tell_user(struct control_request *request)
+{
+    if (strcmp(request->method, "POST") == 0)
+        control_reply(request, 200, request->user, NULL);
+    else
+        control_reply(request, 405, "no such method here", "POST");
+}
+
 static void on_request(struct control_request *request, void *userdata)
 {
     struct control *control = userdata;
@@ -145,6 +156,10 @@ static void on_request(struct control_request *request, void *userdata)
         log_warning("%s %s by %s refused: sent by the page of another site", request->method,
                     request->path, request->user);
         control_reply(request, 403, "sent by the page of another site", NULL);
+        return;
+    }
+    if (strcmp(request->path, WHOAMI_PATH) == 0) {
+        tell_user(request);
         return;
     }
     if (strcmp(request->path, RELOAD_SEEDS_PATH) == 0) {

@@ -138,10 +138,6 @@ static ngx_int_t ngx_http_prober_answer(ngx_http_request_t *r, ngx_http_prober_l
     if (ngx_http_prober_segment_stale(segment, age_ms, plcf->stale, log)) {
         ctx->stale = 1;
         ctx->age_ms = age_ms;
-
-        if (plcf->on_stale == NGX_HTTP_PROBER_ON_STALE_ERROR) {
-            return ngx_http_prober_refuse_stale(r, plcf, ctx);
-        }
     }
 
     return ngx_http_prober_document(r, plcf, ctx, now_ms);
@@ -197,6 +193,11 @@ static ngx_int_t ngx_http_prober_document(ngx_http_request_t *r, ngx_http_prober
     struct prober_reading *reading = &ctx->reading;
 
     rc = ngx_http_prober_find(r, plcf, ctx);
+
+    if (ctx->stale && plcf->on_stale == NGX_HTTP_PROBER_ON_STALE_ERROR &&
+        !(rc == 0 && (reading->flags & PROBER_DOCUMENT_AGELESS))) {
+        return ngx_http_prober_refuse_stale(r, plcf, ctx);
+    }
 
     if (rc == 0 && reading->status < NGX_HTTP_OK) {
         rc = -EBADMSG; /* no answer ends with 1xx */

@@ -82,6 +82,8 @@
 /* Says that the data is fresh: never answered when the heartbeat is stale, whatever is configured.
  */
 #define PROBER_DOCUMENT_FRESH_ONLY 4u
+/* Is no data, and is answered as it is when the heartbeat is stale. */
+#define PROBER_DOCUMENT_AGELESS 8u
 
 /* The words before the blank line are fixed before the file has its name; the others move. */
 struct prober_segment_header {

@@ -86,7 +86,7 @@ for my $program ([ 'collector/main.c', 'prober-collector.8' ], [ 'proberctl/main
     my %path = map { s{/(?:%s|\*)}{/ADDRESS}r => 1 } source('collector/publish/publish.c') =~ m{"(/[a-z][^"]*)"}g;
     page_has('ngx_http_prober_module.5', 'paths', sort keys %path);
     page_has('prober-collector.8', 'paths of the control socket', source('collector/control/requests.c') =~ m/\{"(\/[a-z-]+)",/g,
-        source('collector/reload_seeds.h') =~ m{"(/[a-z-]+)"}, '/drain/ADDRESS');
+        source('collector/reload_seeds.h') =~ m{"(/[a-z-]+)"}, source('collector/control.c') =~ m{WHOAMI_PATH "(/[a-z-]+)"}, '/drain/ADDRESS');
 }
 
 # They can be shown.

@@ -53,6 +53,11 @@ my $a = http($nginx->port, 'HEAD /ping');
 is("$a->{status} $a->{body}", '503 ', 'HEAD');
 cmp_ok($a->{header}{'content-length'}, '>', 30, 'with the length');
 
+$segment->put('/page', 200, 'what is no data', type => 'text/html', flags => 8);
+is(body('/page'), '200 what is no data', 'what is no data is there');
+is(body('/last/page'), '200 what is no data', 'everywhere');
+is(http($nginx->port, 'HEAD /page')->{status}, 200, 'HEAD');
+
 $segment->touch('/healthz/10.0.0.1', 12_000);
 $a = get('/last/healthz/10.0.0.1');
 is("$a->{status} $a->{body}", '200 {"/10.0.0.1":"UP"}', 'prober_on_stale last');

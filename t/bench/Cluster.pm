@@ -77,6 +77,10 @@ sub collector {
     figure('collector_peak_mib', sprintf('%.1f', status_kb($pid, 'VmHWM') / 1024), 'most resident memory ever', unit => 'MiB',
         goal => '<= 96');
     figure('collector_segment_mib', sprintf('%.1f', metrics()->{segment_bytes} / 1048576), 'segment', unit => 'MiB');
+    for my $document ([ 'matrix', '/matrix' ], [ 'page', '/' ]) {
+        my (undef, $said) = Prober::Segment::once(tempdir() . '/segment', 'get', $document->[1]);
+        figure("document_kib_$document->[0]", sprintf('%.0f', ($said =~ / len=(\d+)/)[0] / 1024), "$document->[1]", unit => 'KiB');
+    }
     $collector->stop;
     $fleet->stop;
 }
