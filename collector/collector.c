@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "control.h"
+#include "control/agent.h"
 #include "control/seeds_file.h"
 #include "follow_membership.h"
 #include "follow_values.h"
@@ -43,6 +44,7 @@ struct collector {
     bool waking;           /* overslept: waits for a pass of polls */
     struct followed_membership members;
     struct control *control; /* the write half */
+    struct agent *agent;     /* NULL = nobody listens */
     struct followed_values values;
     struct poller_local known; /* who the local node is */
     struct journal journal;
@@ -121,6 +123,7 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .values = control_values(collector->control),
         .state = collector->values.state,
         .state_digest = collector->values.digest,
+        .metrics_opinions = collector->conf->metrics_opinions,
     };
     int before = collector->publisher.last_error, r;
 
@@ -309,6 +312,30 @@ static int start_polling(struct collector *collector, const struct conf *conf, s
     return poller_new(collector->event, &settings, &handlers, ret);
 }
 
+/* HAProxy's agent checks. Nothing is said from data that is not to be judged by. */
+static bool on_agent(const struct prober_addr *address, char line[AGENT_LINE_LEN], void *userdata)
+{
+    const struct collector *collector = userdata;
+    const struct cluster *cluster = collector->cluster;
+
+    return may_judge(collector) &&
+           agent_line(address ? cluster_find(cluster, address) : cluster->local, line);
+}
+
+/* Nobody is to miss the documents because a port is taken. */
+static void follow_agent(struct collector *collector)
+{
+    const struct conf *conf = collector->conf;
+    int r = 0;
+
+    collector->agent = agent_free(collector->agent);
+    if (conf->agent.port > 0)
+        r = agent_new(collector->event, &conf->agent, conf->agent_asked, on_agent, collector,
+                      &collector->agent);
+    if (r < 0)
+        log_error("agent.listen: cannot listen on port %u: %s", conf->agent.port, strerror(-r));
+}
+
 static int open_segment(struct collector *collector)
 {
     const char *path = collector->conf->segment_path;
@@ -363,6 +390,7 @@ static int start(struct collector *collector)
         return r;
     control_set_poller(collector->control, collector->poller);
     follow_members(collector);
+    follow_agent(collector);
     return region_watch_new(collector->event, collector->conf, on_region, collector,
                             &collector->regions);
 }
@@ -433,6 +461,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     cluster_unfix(collector->cluster, local_changed);
     add_static_peers(collector->conf, collector->cluster);
     follow_members(collector);
+    follow_agent(collector);
     collector->publisher.published = false; /* documents depend on the configuration, too */
     collector->figures.reloads++;
     return 0;
@@ -452,6 +481,7 @@ struct collector *collector_free(struct collector *collector)
 {
     if (!collector)
         return NULL;
+    agent_free(collector->agent);
     control_free(collector->control);
     region_watch_free(collector->regions);
     poller_free(collector->poller);

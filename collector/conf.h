@@ -67,6 +67,13 @@ struct conf {
     struct conf_region *regions; /* this host's own may be among them */
     size_t n_regions;
 
+    bool metrics_opinions; /* /metrics has who sees whom */
+    bool agent_asked;      /* agent checks name their node */
+    struct conf_listen {
+        struct prober_addr address;
+        uint16_t port; /* 0 = nobody listens */
+    } agent;           /* HAProxy's agent checks */
+
     char *segment_path;
     char *control_socket;
     char *state_path;

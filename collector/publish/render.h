@@ -33,6 +33,7 @@ struct render_context {
     const struct values *values; /* those in force */
     const char *state;           /* them as the document /state; NULL = nothing is known of them */
     uint64_t state_digest;       /* values_digest() of what `state` says */
+    bool metrics_opinions;       /* /metrics has who sees whom, too */
 };
 
 /* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.
