@@ -17,6 +17,7 @@ static const char usage[] =
     "  status                    the cluster in a few lines; 0 when every node is ready\n"
     "  nodes                     every node\n"
     "  why IP                    why a node is ready or not, and who sees it how\n"
+    "  watch                     status and nodes, as they change; q ends\n"
     "  wait ready IP             waits until it is; --timeout T (default 5m)\n"
     "  seeds, dcs                as they are in force, of all regions\n"
     "  plan, regions             what may be added or started next; whose turn it is\n"
@@ -33,6 +34,7 @@ static const char usage[] =
     "    --reload                has Cassandra take it over at once (4.0 and later)\n"
     "\n"
     "On a terminal tables with a head, otherwise fields between tabs; --json the document itself.\n"
+    "Colours on a terminal unless NO_COLOR is set.\n"
     "Paths and the first node are as in the collector's configuration (--config).\n"
     "Exit status: 0 yes, done; 1 no, refused; 2 cannot tell, wrong usage.\n";
 
@@ -44,7 +46,8 @@ static const struct {
     {"status", 0, show_status},   {"nodes", 0, show_nodes}, {"why", 1, show_why},
     {"seeds", 0, show_seeds},     {"dcs", 0, show_dcs},     {"plan", 0, show_plan},
     {"regions", 0, show_regions}, {"wait", 2, wait_ready},  {"drain", 1, drain},
-    {"undrain", 1, undrain},      {"set", 2, set_value},    {"unset", 1, unset_value},
+    {"undrain", 1, undrain},      {"watch", 0, watch},      {"set", 2, set_value},
+    {"unset", 1, unset_value},
 };
 
 static const struct option long_options[] = {
