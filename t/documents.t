@@ -121,7 +121,7 @@ SKIP: {
 # What the alerts and notes ask for is there.
 {
     my $metrics = source('collector/publish/metrics.c') . source('collector/publish/metrics_nodes.c');
-    my %there = map { +"cassandra_prober_$_" => 1 } $metrics =~ /\b(?:family|counter|gauge|seconds)\(text, "(\w+)"/g,
+    my %there = map { +"cassandra_prober_$_" => 1 } $metrics =~ /\b(?:metrics_)?(?:family|counter|gauge|seconds)\(text, "(\w+)"/g,
         ($metrics =~ /\bflags\[\] = \{(.*?)\n\};/s)[0] =~ /\{"(\w+)",/g;
     cmp_ok(scalar(keys %there), '>', 10, 'the metrics are found');
     my @asked = source('packaging/examples/prometheus/alerts.yml') =~ /\b(cassandra_prober_\w+)/g;
