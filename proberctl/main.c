@@ -238,7 +238,7 @@ int main(int argc, char **argv)
     }
     answer = run(&options, argc - optind, argv + optind);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        complain("cannot write the answer: %m");
+        complain("cannot write the answer: %m; is there room, and somebody who reads it?");
         return CANNOT_TELL;
     }
     return answer;
