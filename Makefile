@@ -134,6 +134,8 @@ install-collector: $(BUILD)/prober-collector $(BUILD)/proberctl
 	for file in README.md $(wildcard doc/*.md); do \
 	    sed 's,](doc/,](,g; s,](\.\./,](,g' $$file >$(SHARE)/doc/cassandra-prober/$${file##*/} && \
 	    chmod 644 $(SHARE)/doc/cassandra-prober/$${file##*/} || exit; done
+	for file in $(wildcard doc/images/*); do \
+	    install -D -m 644 $$file $(SHARE)/doc/cassandra-prober/images/$${file##*/} || exit; done
 	for file in $(wildcard systemd/*.tmpfiles); do \
 	    install -D -m 644 $$file $(DESTDIR)/usr/lib/tmpfiles.d/$$(basename $$file .tmpfiles).conf || exit; done
 	for file in $(wildcard systemd/*.catalog); do \

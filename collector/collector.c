@@ -322,20 +322,6 @@ static bool on_agent(const struct prober_addr *address, char line[AGENT_LINE_LEN
            agent_line(address ? cluster_find(cluster, address) : cluster->local, line);
 }
 
-/* Nobody is to miss the documents because a port is taken. */
-static void follow_agent(struct collector *collector)
-{
-    const struct conf *conf = collector->conf;
-    int r = 0;
-
-    collector->agent = agent_free(collector->agent);
-    if (conf->agent.port > 0)
-        r = agent_new(collector->event, &conf->agent, conf->agent_asked, on_agent, collector,
-                      &collector->agent);
-    if (r < 0)
-        log_error("agent.listen: cannot listen on port %u: %s", conf->agent.port, strerror(-r));
-}
-
 static int open_segment(struct collector *collector)
 {
     const char *path = collector->conf->segment_path;
@@ -390,7 +376,7 @@ static int start(struct collector *collector)
         return r;
     control_set_poller(collector->control, collector->poller);
     follow_members(collector);
-    follow_agent(collector);
+    agent_follow(&collector->agent, collector->event, collector->conf, on_agent, collector);
     return region_watch_new(collector->event, collector->conf, on_region, collector,
                             &collector->regions);
 }
@@ -461,7 +447,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     cluster_unfix(collector->cluster, local_changed);
     add_static_peers(collector->conf, collector->cluster);
     follow_members(collector);
-    follow_agent(collector);
+    agent_follow(&collector->agent, collector->event, collector->conf, on_agent, collector);
     collector->publisher.published = false; /* documents depend on the configuration, too */
     collector->figures.reloads++;
     return 0;

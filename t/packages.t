@@ -66,9 +66,10 @@ sub listed {
 }
 
 my $examples = '/usr/share/doc/cassandra-prober/examples';
+my @images = grep { !/^d/ } committed('doc/images', '/usr/share/doc/cassandra-prober/images', 'root/root');
 
 said('make', 'deb', "OUT=$out", "TREE=$commit");
-is(in_deb('cassandra-prober'), listed(<<'LIST', committed('packaging/examples', $examples, 'root/root')), 'cassandra-prober.deb');
+is(in_deb('cassandra-prober'), listed(<<'LIST', committed('packaging/examples', $examples, 'root/root'), @images), 'cassandra-prober.deb');
 drwxr-xr-x root/root /etc/cassandra-prober
 -rw-r--r-- root/root /etc/cassandra-prober/collector.conf
 -rw-r--r-- root/root /lib/systemd/system/prober-collector.service
@@ -123,7 +124,7 @@ like($depends, qr/(^|, )\Q$abi\E(,|$)/, "the module is for $abi alone");
 like($depends, qr/(^|, )cassandra-prober \(= \Q$version\E\)(,|$)/, 'and for the collector of its build');
 
 said('make', 'rpm', "OUT=$out", "TREE=$commit");
-is(in_rpm('cassandra-prober'), listed(<<'LIST', committed('packaging/examples', $examples, 'root/root')), 'cassandra-prober.rpm');
+is(in_rpm('cassandra-prober'), listed(<<'LIST', committed('packaging/examples', $examples, 'root/root'), @images), 'cassandra-prober.rpm');
 drwxr-xr-x root/root /etc/cassandra-prober
 -rw-r--r-- root/root /etc/cassandra-prober/collector.conf
 -rwxr-xr-x root/root /usr/bin/proberctl

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../log.h"
+
 struct client {
     struct agent *agent;
     struct client *next;
@@ -174,8 +176,8 @@ static int listen_at(const struct conf_listen *where)
     return fd;
 }
 
-int agent_new(sd_event *event, const struct conf_listen *listen, bool asked, agent_answer answer,
-              void *userdata, struct agent **ret)
+static int agent_new(sd_event *event, const struct conf_listen *listen, bool asked,
+                     agent_answer answer, void *userdata, struct agent **ret)
 {
     struct agent *agent = calloc(1, sizeof(*agent));
     int r;
@@ -187,12 +189,28 @@ int agent_new(sd_event *event, const struct conf_listen *listen, bool asked, age
     agent->fd = r = listen_at(listen);
     if (r >= 0)
         r = sd_event_add_io(event, &agent->io, agent->fd, EPOLLIN, on_connect, agent);
+    /* Connections that come, or cannot be taken for want of descriptors, do not keep everything
+     * else waiting. */
+    if (r >= 0)
+        r = sd_event_source_set_ratelimit(agent->io, 1000000, AGENT_RATE);
     if (r < 0) {
         agent_free(agent);
         return r;
     }
     *ret = agent;
     return 0;
+}
+
+void agent_follow(struct agent **agent, sd_event *event, const struct conf *conf,
+                  agent_answer answer, void *userdata)
+{
+    int r = 0;
+
+    *agent = agent_free(*agent);
+    if (conf->agent.port > 0)
+        r = agent_new(event, &conf->agent, conf->agent_asked, answer, userdata, agent);
+    if (r < 0)
+        log_error("agent.listen: cannot listen on port %u: %s", conf->agent.port, strerror(-r));
 }
 
 struct agent *agent_free(struct agent *agent)

@@ -20,6 +20,7 @@
 #define AGENT_CLIENTS 64 /* at a time; more wait */
 #define AGENT_ASK_MAX 64 /* bytes of a line */
 #define AGENT_WAIT_US 1000000
+#define AGENT_RATE    1000 /* connections a second; more wait */
 
 struct agent;
 
@@ -32,9 +33,10 @@ typedef bool (*agent_answer)(const struct prober_addr *node, char line[AGENT_LIN
  * none. */
 int agent_read_ask(const char *bytes, size_t len, struct prober_addr *ret);
 
-/* -errno: nobody listens. */
-int agent_new(sd_event *event, const struct conf_listen *listen, bool asked, agent_answer answer,
-              void *userdata, struct agent **ret);
+/* Listens where the configuration says, or nowhere; that it cannot is logged, as nobody is to miss
+ * the documents because a port is taken. */
+void agent_follow(struct agent **agent, sd_event *event, const struct conf *conf,
+                  agent_answer answer, void *userdata);
 
 struct agent *agent_free(struct agent *agent); /* accepts NULL; returns NULL */
 
