@@ -144,7 +144,12 @@ install-collector: $(BUILD)/prober-collector $(BUILD)/proberctl
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/sysusers.d $(SHARE)/doc/cassandra-prober/examples
 	install -m 644 $(wildcard systemd/*.service systemd/*.path) $(DESTDIR)$(UNITDIR)/
 	install -m 644 systemd/cassandra-prober.sysusers $(DESTDIR)/usr/lib/sysusers.d/cassandra-prober.conf
-	install -m 644 README.md ARCHITECTURE.md $(SHARE)/doc/cassandra-prober/
+	install -m 644 ARCHITECTURE.md $(SHARE)/doc/cassandra-prober/
+	for file in README.md $(wildcard doc/*.md); do \
+	    sed 's,](doc/,](,g; s,](\.\./,](,g' $$file >$(SHARE)/doc/cassandra-prober/$${file##*/} && \
+	    chmod 644 $(SHARE)/doc/cassandra-prober/$${file##*/} || exit; done
+	for file in $(wildcard doc/images/*); do \
+	    install -D -m 644 $$file $(SHARE)/doc/cassandra-prober/images/$${file##*/} || exit; done
 	for file in $(wildcard systemd/*.tmpfiles); do \
 	    install -D -m 644 $$file $(DESTDIR)/usr/lib/tmpfiles.d/$$(basename $$file .tmpfiles).conf || exit; done
 	for file in $(wildcard systemd/*.catalog); do \

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "control.h"
+#include "control/agent.h"
 #include "control/seeds_file.h"
 #include "coordination.h"
 #include "follow_keyspaces.h"
@@ -48,6 +49,7 @@ struct collector {
     struct follow_keyspaces *keyspaces;
     struct control *control; /* the write half */
     struct coordination *coordination;
+    struct agent *agent; /* NULL = nobody listens */
     struct followed_values values;
     struct poller_local known; /* who the local node is */
     struct history history;
@@ -138,6 +140,7 @@ static void fill_context(void *userdata, struct render_context *ret)
         .decisions = record_decisions(collector->record),
         .host = control_host(collector->control),
         .permit = coordination_permit(collector->coordination),
+        .metrics_opinions = collector->conf->metrics_opinions,
     };
 }
 
@@ -358,6 +361,16 @@ static int start_polling(struct collector *collector, const struct conf *conf, s
     return poller_new(collector->event, &settings, &handlers, ret);
 }
 
+/* HAProxy's agent checks. Nothing is said from data that is not to be judged by. */
+static bool on_agent(const struct prober_addr *address, char line[AGENT_LINE_LEN], void *userdata)
+{
+    const struct collector *collector = userdata;
+    const struct cluster *cluster = collector->cluster;
+
+    return may_judge(collector) &&
+           agent_line(address ? cluster_find(cluster, address) : cluster->local, line);
+}
+
 static int open_segment(struct collector *collector)
 {
     const char *path = collector->conf->segment_path;
@@ -429,6 +442,7 @@ static int start(struct collector *collector)
     follow_keyspaces_set_poller(collector->keyspaces, collector->poller,
                                 collector->conf->membership_ms, false);
     follow_members(collector);
+    agent_follow(&collector->agent, collector->event, collector->conf, on_agent, collector);
     r = region_watch_new(collector->event, collector->conf, on_region, collector,
                          &collector->regions);
     if (r == 0)
@@ -504,6 +518,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     cluster_unfix(collector->cluster, local_changed);
     add_static_peers(collector->conf, collector->cluster);
     follow_members(collector);
+    agent_follow(&collector->agent, collector->event, collector->conf, on_agent, collector);
     collector->publisher.published = false; /* documents depend on the configuration, too */
     collector->figures.reloads++;
     record_decision(collector->record, "collector", NULL, "configuration read again", NULL,
@@ -530,6 +545,7 @@ struct collector *collector_free(struct collector *collector)
     if (collector->control)
         control_set_coordination(collector->control, NULL);
     coordination_free(collector->coordination);
+    agent_free(collector->agent);
     control_free(collector->control);
     region_watch_free(collector->regions);
     follow_keyspaces_free(collector->keyspaces);

@@ -96,6 +96,16 @@ static const struct conf_key state_keys[] = {
     {"path", conf_read_path, AT(state_path), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
 };
+static const struct conf_key metrics_keys[] = {
+    {"opinions", conf_read_boolean, AT(metrics_opinions), 0, "true or false"},
+    {NULL, NULL, 0, 0, NULL},
+};
+static const struct conf_key agent_keys[] = {
+    {"listen", conf_read_listen, AT(agent), 0,
+     "an address and a port in quotes: \"127.0.0.1:8889\", or \"\""},
+    {"node", conf_read_agent_node, AT(agent_asked), 0, "\"local\" or \"asked\""},
+    {NULL, NULL, 0, 0, NULL},
+};
 
 static const struct section sections[] = {
     {"local", local_keys, NULL},
@@ -109,6 +119,8 @@ static const struct section sections[] = {
     {"segment", segment_keys, NULL},
     {"state", state_keys, NULL},
     {"control", control_keys, NULL},
+    {"metrics", metrics_keys, NULL},
+    {"agent", agent_keys, NULL},
     {"datacenters", NULL, conf_read_datacenters},
     {"regions", NULL, conf_read_regions},
     {NULL, NULL, NULL},

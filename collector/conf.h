@@ -72,8 +72,14 @@ struct conf {
     /* Where "at most one" is decided: "local", or etcd's members as a URL each. */
     char *store;
     struct conf_login coordination;
-    char *store_prefix;   /* of keys, with {cluster} in it where the cluster's name goes */
-    int64_t store_ttl_ms; /* how long what belongs to a session outlives its process */
+    char *store_prefix;    /* of keys, with {cluster} in it where the cluster's name goes */
+    int64_t store_ttl_ms;  /* how long what belongs to a session outlives its process */
+    bool metrics_opinions; /* /metrics has who sees whom */
+    bool agent_asked;      /* agent checks name their node */
+    struct conf_listen {
+        struct prober_addr address;
+        uint16_t port; /* 0 = nobody listens */
+    } agent;           /* HAProxy's agent checks */
 
     char *segment_path;
     char *control_socket;

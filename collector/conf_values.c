@@ -157,6 +157,17 @@ void conf_read_rounds(struct conf_loader *loader, const struct conf_key *key,
         *(unsigned *)field = (unsigned)config_setting_get_int(setting);
 }
 
+void conf_read_agent_node(struct conf_loader *loader, const struct conf_key *key,
+                          config_setting_t *setting, void *field)
+{
+    const char *value = string_or_wrong(loader, setting, key->expected);
+
+    if (value && strcmp(value, "local") != 0 && strcmp(value, "asked") != 0)
+        conf_expected(loader, setting, key->expected);
+    else if (value)
+        *(bool *)field = strcmp(value, "asked") == 0;
+}
+
 void conf_read_string(struct conf_loader *loader, const struct conf_key *key,
                       config_setting_t *setting, void *field)
 {
@@ -164,6 +175,15 @@ void conf_read_string(struct conf_loader *loader, const struct conf_key *key,
 
     if (value)
         set_string(loader, field, value);
+}
+
+void conf_read_boolean(struct conf_loader *loader, const struct conf_key *key,
+                       config_setting_t *setting, void *field)
+{
+    if (config_setting_type(setting) != CONFIG_TYPE_BOOL)
+        conf_expected(loader, setting, key->expected);
+    else
+        *(bool *)field = config_setting_get_bool(setting) == CONFIG_TRUE;
 }
 
 /* Digits only, 1..65535. */
@@ -176,6 +196,29 @@ static bool parse_count(const char *text, unsigned *ret)
         return false;
     *ret = (unsigned)value;
     return true;
+}
+
+/* "10.0.0.1:8889" or "[2001:db8::1]:8889"; no names, no "all addresses" by leaving one out. */
+void conf_read_listen(struct conf_loader *loader, const struct conf_key *key,
+                      config_setting_t *setting, void *field)
+{
+    const char *value = string_or_wrong(loader, setting, key->expected);
+    const char *colon = value ? strrchr(value, ':') : NULL;
+    struct conf_listen listen = {0};
+    unsigned port = 0;
+
+    if (!value)
+        return;
+    if (*value != '\0') {
+        if (!colon || !parse_count(colon + 1, &port) ||
+            prober_addr_parse(value, (size_t)(colon - value), &listen.address) < 0 ||
+            (strchr(value, ':') != colon && *value != '[')) {
+            conf_expected(loader, setting, key->expected);
+            return;
+        }
+        listen.port = (uint16_t)port;
+    }
+    *(struct conf_listen *)field = listen;
 }
 
 /* A source URL; "" where there may be none. */

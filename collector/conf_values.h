@@ -77,6 +77,12 @@ void conf_read_names(struct conf_loader *loader, const struct conf_key *key,
                      config_setting_t *setting, void *field);
 void conf_read_address(struct conf_loader *loader, const struct conf_key *key,
                        config_setting_t *setting, void *field);
+void conf_read_boolean(struct conf_loader *loader, const struct conf_key *key,
+                       config_setting_t *setting, void *field);
+void conf_read_listen(struct conf_loader *loader, const struct conf_key *key,
+                      config_setting_t *setting, void *field);
+void conf_read_agent_node(struct conf_loader *loader, const struct conf_key *key,
+                          config_setting_t *setting, void *field);
 /* In conf_lists.c: what is a list of groups, and what names a region. */
 void conf_read_datacenters(struct conf_loader *loader, config_setting_t *list);
 void conf_read_regions(struct conf_loader *loader, config_setting_t *list);

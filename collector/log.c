@@ -82,6 +82,13 @@ static bool send_entry(const struct log_event *event, const char *line)
     return sd_journal_sendv(entry, n) == 0;
 }
 
+static unsigned long long events;
+
+unsigned long long log_events(void)
+{
+    return events;
+}
+
 void log_event(const struct log_event *event, const char *format, ...)
 {
     char line[LINE_LEN];
@@ -90,6 +97,7 @@ void log_event(const struct log_event *event, const char *format, ...)
     va_start(ap, format);
     vsnprintf(line, sizeof(line), format, ap);
     va_end(ap);
+    events++;
     if (!stderr_is_journal() || !send_entry(event, line))
         write_line(event->priority, line);
 }

@@ -23,6 +23,9 @@ void log_message(int priority, const char *format, ...) __attribute__((format(pr
 void log_event(const struct log_event *event, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* How many there were since the start. */
+unsigned long long log_events(void);
+
 #define log_error(...)   log_message(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_message(LOG_WARNING, __VA_ARGS__)
 #define log_notice(...)  log_message(LOG_NOTICE, __VA_ARGS__)

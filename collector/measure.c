@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "sources/poller.h"
 
 void measure(struct process_figures *figures, const struct publisher *publisher,
@@ -24,5 +25,6 @@ void measure(struct process_figures *figures, const struct publisher *publisher,
     figures->segment_bytes = prober_segment_writer_size(publisher->writer);
     figures->segment_documents = prober_segment_writer_documents(publisher->writer);
     figures->publish_failures = publisher->failures;
+    figures->decisions = log_events();
     figures->polls = *poller_counters(poller);
 }

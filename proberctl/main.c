@@ -17,6 +17,7 @@ static const char usage[] =
     "  status                    the cluster in a few lines; 0 when every node is ready\n"
     "  nodes                     every node\n"
     "  why IP                    why a node is ready or not, and who sees it how\n"
+    "  watch                     status and nodes, as they change; q ends\n"
     "  wait ready IP             waits until it is; --timeout T (default 5m)\n"
     "  seeds, dcs                as they are in force, of all regions\n"
     "  plan, regions             what may be added or started next; whose turn it is\n"
@@ -37,6 +38,7 @@ static const char usage[] =
     "    --reload                has Cassandra take it over at once (4.0 and later)\n"
     "\n"
     "On a terminal tables with a head, otherwise fields between tabs; --json the document itself.\n"
+    "Colours on a terminal unless NO_COLOR is set.\n"
     "Paths and the first node are as in the collector's configuration (--config).\n"
     "Exit status: 0 yes, done; 1 no, refused; 2 cannot tell, wrong usage.\n";
 
@@ -62,6 +64,7 @@ static const struct {
     {"suspend", 0, suspend},
     {"resume", 0, resume},
     {"repaired", 1, repaired},
+    {"watch", 0, watch},
 };
 
 static const struct option long_options[] = {
@@ -264,7 +267,7 @@ int main(int argc, char **argv)
     }
     answer = run(&options, argc - optind, argv + optind);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        complain("cannot write the answer: %m");
+        complain("cannot write the answer: %m; is there room, and somebody who reads it?");
         return CANNOT_TELL;
     }
     return answer;

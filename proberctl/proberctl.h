@@ -45,6 +45,7 @@ enum answer show_plan(const struct options *options, char **args);
 enum answer show_regions(const struct options *options, char **args);
 enum answer show_decisions(const struct options *options, char **args);
 enum answer show_history(const struct options *options, char **args);
+enum answer watch(const struct options *options, char **args);
 enum answer wait_ready(const struct options *options, char **args);
 
 /* What is said on the control socket. */

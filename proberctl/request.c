@@ -74,7 +74,8 @@ static enum answer judge(long status, const struct reply *reply)
         return CANNOT_TELL;
     }
     complain("refused (%ld): %s; %s", status, *reply->line ? reply->line : "it does not say why",
-             status == 404 ? "proberctl nodes lists the nodes" : "proberctl --help, or README.md");
+             status == 404 ? "proberctl nodes lists the nodes"
+                           : "proberctl --help, or man proberctl");
     return status >= 400 && status < 500 ? NO : CANNOT_TELL;
 }
 

@@ -6,7 +6,7 @@
 
 #include "document.h"
 #include "json_text.h"
-#include "table.h"
+#include "nodes_table.h"
 
 /* Shows a document: as it is with --json, else by `print`. `none` is what an empty list means, NULL
  * where that is an answer. */
@@ -32,26 +32,31 @@ static enum answer show(const struct options *options, const char *key,
     return document_verdict(&document, answer);
 }
 
+struct table nodes_table(void)
+{
+    return table_new((const char *const[]){"ADDRESS", "VERDICT", "DC", "RACK", "STATUS", "MODE",
+                                           "SEED", "OBSERVER", "SINCE", "REASONS", NULL});
+}
+
+void nodes_table_add(struct table *table, const json_t *node)
+{
+    const char *seed = json_is_true(json_object_get(node, "seed")) ? "seed" : "-";
+    char *reasons = join(json_object_get(node, "reasons"), "; ");
+
+    table_add(table, (const char *const[]){
+                         text_of(node, "address"), text_of(node, "verdict"), text_of(node, "dc"),
+                         text_of(node, "rack"), text_of(node, "status"), text_of(node, "mode"),
+                         seed, text_of(node, "observer"), text_of(node, "since"), reasons});
+    free(reasons);
+}
+
 static void print_nodes(const json_t *json)
 {
-    struct table table =
-        table_new((const char *const[]){"ADDRESS", "VERDICT", "DC", "RACK", "STATUS", "MODE",
-                                        "SEED", "OBSERVER", "SINCE", "REASONS", NULL});
+    struct table table = nodes_table();
     const json_t *node;
     size_t i;
 
-    json_array_foreach(json_object_get(json, "nodes"), i, node)
-    {
-        const char *seed = json_is_true(json_object_get(node, "seed")) ? "seed" : "-";
-        char *reasons = join(json_object_get(node, "reasons"), "; ");
-
-        table_add(&table, (const char *const[]){text_of(node, "address"), text_of(node, "verdict"),
-                                                text_of(node, "dc"), text_of(node, "rack"),
-                                                text_of(node, "status"), text_of(node, "mode"),
-                                                seed, text_of(node, "observer"),
-                                                text_of(node, "since"), reasons});
-        free(reasons);
-    }
+    json_array_foreach(json_object_get(json, "nodes"), i, node) nodes_table_add(&table, node);
     table_end(&table);
 }
 

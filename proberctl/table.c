@@ -1,9 +1,10 @@
 #include "table.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "colour.h"
 
 /* Out of memory there is nothing else that a command for people could do. */
 static void *need(void *memory)
@@ -13,15 +14,23 @@ static void *need(void *memory)
     return memory;
 }
 
+/* The control characters beyond ASCII, too. */
+static void make_printable(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++)
+        if (*c < 0x20 || *c == 0x7f)
+            *c = '?';
+        else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+            c[0] = c[1] = '?';
+}
+
 void table_add(struct table *table, const char *const *cells)
 {
     char **row = need(calloc(table->columns, sizeof(*row)));
 
     for (size_t i = 0; i < table->columns; i++) {
         row[i] = need(strdup(cells[i] && *cells[i] ? cells[i] : "-"));
-        for (char *c = row[i]; *c; c++)
-            if ((unsigned char)*c < 0x20 || *c == 0x7f)
-                *c = '?';
+        make_printable(row[i]);
     }
     table->rows = need(reallocarray(table->rows, table->n + 1, sizeof(*table->rows)));
     table->rows[table->n++] = row;
@@ -37,34 +46,66 @@ struct table table_new(const char *const *head)
     return table;
 }
 
-static void print_row(const struct table *table, char **row, const size_t *widths)
+/* On the terminal, of UTF-8. */
+static size_t width_of(const char *text)
 {
+    size_t width = 0;
+
+    for (; *text; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+static void print_cell(const char *text, bool head, FILE *out)
+{
+    const char *colour = head ? colour_of("head") : colour_of(text);
+
+    if (*colour)
+        fprintf(out, "%s%s%s", colour, text, colour_of("end"));
+    else
+        fputs(text, out);
+}
+
+static void print_row(const struct table *table, size_t n, const size_t *widths, FILE *out)
+{
+    char **row = table->rows[n];
+
     for (size_t i = 0; i < table->columns; i++) {
+        print_cell(row[i], n == 0, out);
         if (i == table->columns - 1)
-            printf("%s\n", row[i]);
+            putc('\n', out);
         else if (widths)
-            printf("%-*s  ", (int)widths[i], row[i]);
+            fprintf(out, "%*s", (int)(widths[i] - width_of(row[i]) + 2), "");
         else
-            printf("%s\t", row[i]);
+            putc('\t', out);
     }
 }
 
-void table_end(struct table *table)
+static void end(struct table *table, bool in_columns, FILE *out)
 {
     size_t widths[TABLE_COLUMNS_MAX] = {0};
-    int terminal = isatty(STDOUT_FILENO);
 
     for (size_t n = 0; n < table->n; n++)
         for (size_t i = 0; i < table->columns; i++)
-            if (strlen(table->rows[n][i]) > widths[i])
-                widths[i] = strlen(table->rows[n][i]);
+            if (width_of(table->rows[n][i]) > widths[i])
+                widths[i] = width_of(table->rows[n][i]);
     for (size_t n = 0; n < table->n; n++) {
-        if (n > 0 || terminal)
-            print_row(table, table->rows[n], terminal ? widths : NULL);
+        if (n > 0 || in_columns)
+            print_row(table, n, in_columns ? widths : NULL, out);
         for (size_t i = 0; i < table->columns; i++)
             free(table->rows[n][i]);
         free(table->rows[n]);
     }
     free(table->rows);
     *table = (struct table){0};
+}
+
+void table_end(struct table *table)
+{
+    end(table, isatty(STDOUT_FILENO), stdout);
+}
+
+void table_end_in_columns(struct table *table, FILE *out)
+{
+    end(table, true, out);
 }

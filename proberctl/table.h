@@ -5,7 +5,9 @@
 #ifndef TABLE_H
 #define TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #define TABLE_COLUMNS_MAX 12
 
@@ -23,5 +25,8 @@ void table_add(struct table *table, const char *const *cells);
 
 /* Prints it on stdout and frees it. */
 void table_end(struct table *table);
+
+/* The same in columns, elsewhere. */
+void table_end_in_columns(struct table *table, FILE *out);
 
 #endif

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "colour.h"
 #include "document.h"
+#include "explain.h"
 #include "json_text.h"
 #include "prober_addr.h"
 #include "prober_segment_reader.h"
@@ -58,17 +60,19 @@ static void print_summary(const struct summary *summary, const struct document *
     const char *address;
     json_t *reasons;
 
-    printf("cluster\t\t%s\nnodes\t\t%zu, %zu ready\nregion\t\t%s\n", summary->cluster,
-           summary->nodes, summary->ready, summary->region);
+    printf("cluster\t\t%s\nnodes\t\t%zu, %zu ready\nregion\t\t%s%s%s\n", summary->cluster,
+           summary->nodes, summary->ready, colour_of(summary->region), summary->region,
+           colour_of("end"));
     if (summary->local)
-        printf("this host\t%s %s\n", text_of(summary->local, "address"),
-               text_of(summary->local, "verdict"));
+        printf("this host\t%s %s%s%s\n", text_of(summary->local, "address"),
+               colour_of(text_of(summary->local, "verdict")), text_of(summary->local, "verdict"),
+               colour_of("end"));
     printf("data\t\t%.1f s old\n", (double)document->age_ms / 1000);
     json_object_foreach(summary->not_ready, address, reasons)
     {
         char *why = join(reasons, "; ");
 
-        printf("not ready\t%s: %s\n", address, why);
+        printf("%snot ready%s\t%s: %s\n", colour_of("not ready"), colour_of("end"), address, why);
         free(why);
     }
 }
@@ -120,38 +124,66 @@ enum answer show_status(const struct options *options, char **args)
     return document_verdict(&document, answer);
 }
 
-/* Who sees it how. */
-static void print_opinions(const struct options *options, const char *address)
+/* Who sees it how; NULL = not known. */
+static json_t *opinions_of(const struct options *options, const char *address)
 {
     struct document document;
-    const char *observer;
     char key[KEY_LEN];
-    json_t *json, *opinion;
+    json_t *json;
 
     snprintf(key, sizeof(key), "/healthz/%s", address);
     json = document_json(options, key, &document);
-    if (!json)
-        return;
-    json_object_foreach(json, observer, opinion) printf(
-        "seen by\t%s: %s\n", observer + (*observer == '/'), json_string_value(opinion) ?: "?");
-    json_decref(json);
     document_free(&document);
+    return json;
 }
 
-static void print_node(const struct options *options, const json_t *node, const char *address)
+/* "IP" of a remedy is the node's. */
+static void print_remedy(const char *next, const char *address)
+{
+    const char *at = strstr(next, " IP");
+
+    if (at)
+        printf("next\t%.*s %s%s\n", (int)(at - next), next, address, at + 3);
+    else
+        printf("next\t%s\n", next);
+}
+
+static void print_details(const json_t *node, const json_t *opinions)
 {
     static const char *const names[] = {"dc",   "rack",       "host_id", "status",
                                         "mode", "down_since", "observer"};
-    const json_t *poll = json_object_get(node, "poll"), *reason;
+    const json_t *poll = json_object_get(node, "poll"), *reason, *opinion;
+    const char *observer;
     size_t i;
 
-    printf("%s\t%s since %s\n", address, text_of(node, "verdict"), text_of(node, "since"));
     json_array_foreach(json_object_get(node, "reasons"), i, reason)
         printf("reason\t%s\n", json_string_value(reason) ?: "?");
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         printf("%s\t%s\n", names[i], text_of(node, names[i]));
+    if (json_is_true(json_object_get(node, "repair_needed")))
+        puts("repair\tneeded: it was down for longer than hints are kept");
     printf("poll\t%s %s\n", text_of(poll, "result"), text_of(poll, "detail"));
-    print_opinions(options, address);
+    json_object_foreach((json_t *)opinions, observer, opinion)
+    {
+        const char *word = json_string_value(opinion) ?: "?";
+        const char *colour = colour_of(word);
+
+        printf("seen by\t%s: %s%s%s\n", observer + (*observer == '/'), colour, word,
+               *colour ? colour_of("end") : "");
+    }
+}
+
+static void print_node(const struct options *options, const json_t *node, const char *address,
+                       const struct document *document)
+{
+    json_t *opinions = opinions_of(options, address);
+    const char *next = remedy(node);
+
+    explain(node, opinions, document->stale ? document->heartbeat_ms : 0);
+    if (next && answer_of(node) != YES)
+        print_remedy(next, address);
+    print_details(node, opinions);
+    json_decref(opinions);
 }
 
 enum answer show_why(const struct options *options, char **args)
@@ -177,7 +209,7 @@ enum answer show_why(const struct options *options, char **args)
     if (options->json)
         fputs(document.body, stdout);
     else
-        print_node(options, json, address);
+        print_node(options, json, address, &document);
     answer = answer_of(json);
     if (answer == CANNOT_TELL)
         complain("nothing is known of its readiness yet; try again in a few seconds");

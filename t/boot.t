@@ -10,7 +10,7 @@ use Test::More;
 use Prober::JmxNode;
 use Prober::Test;
 
-use constant SECONDS => 300; # before it is ended by force
+use constant SECONDS => 400; # before it is ended by force
 
 sub no_boot {
     return 'a container needs root' if $> != 0;

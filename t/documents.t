@@ -120,15 +120,16 @@ SKIP: {
 
 # What the alerts and notes ask for is there.
 {
-    my $metrics = source('collector/publish/metrics.c');
-    my %there = map { +"cassandra_prober_$_" => 1 } $metrics =~ /\b(?:family|counter|gauge|seconds)\(text, "(\w+)"/g;
+    my $metrics = source('collector/publish/metrics.c') . source('collector/publish/metrics_nodes.c');
+    my %there = map { +"cassandra_prober_$_" => 1 } $metrics =~ /\b(?:metrics_)?(?:family|counter|gauge|seconds)\(text, "(\w+)"/g,
+        ($metrics =~ /\bflags\[\] = \{(.*?)\n\};/s)[0] =~ /\{"(\w+)",/g;
     cmp_ok(scalar(keys %there), '>', 10, 'the metrics are found');
     my @asked = source('packaging/examples/prometheus/alerts.yml') =~ /\b(cassandra_prober_\w+)/g;
     cmp_ok(scalar(@asked), '>', 5, 'and what the alerts ask for');
     is_deeply([ grep { !$there{$_} } @asked ], [], 'every metric of an alert is there');
     my $alerts = source('packaging/examples/prometheus/alerts.yml');
     my @labels = grep { $_ ne 'instance' } $alerts =~ /\$labels\.(\w+)/g;
-    is_deeply([ grep { $metrics !~ /[{,]$_=|"$_"/ } @labels ], [], 'and every label');
+    is_deeply([ grep { $metrics !~ /[{,]$_=|"$_"/ && $_ ne 'job' } @labels ], [], 'and every label');
 }
 
 done();

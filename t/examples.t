@@ -5,6 +5,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Find ();
+use JSON::PP;
 use Test::More;
 use Prober::Test;
 use Prober::Collector;
@@ -50,6 +51,17 @@ SKIP: {
     cmp_ok(scalar(@files), '>', 3, 'the plays and rules are found');
     skip 'no YAML here', 1 if (run('python3', '-c', 'import yaml'))[0] != 0;
     is_deeply([ run('python3', '-c', 'import sys, yaml; [yaml.safe_load(open(f)) for f in sys.argv[1:]]', @files) ], [ 0, '' ], 'all are YAML');
+}
+# JSON: the dashboard (t/prometheus.t looks into it), and what Consul is told: a service, and how it is checked.
+{
+    my %json = map { $_ => eval { decode_json(slurp($_)) } } glob "$examples/*/*.json";
+    is_deeply([ grep { !$json{$_} } sort keys %json ], [], 'all is JSON');
+    my $service = $json{"$examples/consul/cassandra.json"}{service};
+    my ($check) = @{ $service->{checks} };
+    my %key = map { $_ => 1 } qw(id name http method interval timeout success_before_passing failures_before_critical);
+    is_deeply([ grep { !$key{$_} } sort keys %$check ], [], "consul: the check's keys are Consul's");
+    like($check->{http}, qr{^http://[\d.]+:8888/ready$}, 'it asks /ready');
+    like($check->{$_}, qr/^\d+s$/, "$_ is a duration") for qw(interval timeout);
 }
 SKIP: {
     skip 'no promtool', 1 unless tool('promtool');

@@ -66,9 +66,10 @@ sub listed {
 }
 
 my $examples = '/usr/share/doc/cassandra-prober/examples';
+my @images = grep { !/^d/ } committed('doc/images', '/usr/share/doc/cassandra-prober/images', 'root/root');
 
 said('make', 'deb', "OUT=$out", "TREE=$commit");
-is(in_deb('cassandra-prober'), listed(<<'LIST', committed('packaging/examples', $examples, 'root/root')), 'cassandra-prober.deb');
+is(in_deb('cassandra-prober'), listed(<<'LIST', committed('packaging/examples', $examples, 'root/root'), @images), 'cassandra-prober.deb');
 drwxr-xr-x root/root /etc/cassandra-prober
 -rw-r--r-- root/root /etc/cassandra-prober/collector.conf
 -rw-r--r-- root/root /lib/systemd/system/prober-collector.service
@@ -82,10 +83,16 @@ drwxr-xr-x root/root /etc/cassandra-prober
 -rw-r--r-- root/root /usr/share/bash-completion/completions/prober-collector
 -rw-r--r-- root/root /usr/share/bash-completion/completions/proberctl
 drwxr-xr-x root/root /usr/share/doc/cassandra-prober
--rw-r--r-- root/root /usr/share/doc/cassandra-prober/ARCHITECTURE.md.gz
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/ARCHITECTURE.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/README.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/changelog.gz
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/copyright
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/glossary.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/load-balancers.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/operators-guide.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/security.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/troubleshooting.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/upgrade.md
 -rw-r--r-- root/root /usr/share/lintian/overrides/cassandra-prober
 -rw-r--r-- root/root /usr/share/man/man1/proberctl.1.gz
 -rw-r--r-- root/root /usr/share/man/man5/collector.conf.5.gz
@@ -117,7 +124,7 @@ like($depends, qr/(^|, )\Q$abi\E(,|$)/, "the module is for $abi alone");
 like($depends, qr/(^|, )cassandra-prober \(= \Q$version\E\)(,|$)/, 'and for the collector of its build');
 
 said('make', 'rpm', "OUT=$out", "TREE=$commit");
-is(in_rpm('cassandra-prober'), listed(<<'LIST', committed('packaging/examples', $examples, 'root/root')), 'cassandra-prober.rpm');
+is(in_rpm('cassandra-prober'), listed(<<'LIST', committed('packaging/examples', $examples, 'root/root'), @images), 'cassandra-prober.rpm');
 drwxr-xr-x root/root /etc/cassandra-prober
 -rw-r--r-- root/root /etc/cassandra-prober/collector.conf
 -rwxr-xr-x root/root /usr/bin/proberctl
@@ -133,6 +140,12 @@ drwxr-xr-x root/root /etc/cassandra-prober
 drwxr-xr-x root/root /usr/share/doc/cassandra-prober
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/ARCHITECTURE.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/README.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/glossary.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/load-balancers.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/operators-guide.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/security.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/troubleshooting.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/upgrade.md
 drwxr-xr-x root/root /usr/share/licenses/cassandra-prober
 -rw-r--r-- root/root /usr/share/licenses/cassandra-prober/LICENSE
 -rw-r--r-- root/root /usr/share/man/man1/proberctl.1.gz

@@ -76,9 +76,9 @@ is((split /\n/, $nodes)[0], join("\t", '10.0.0.1', 'ready', 'dc1', 'r1', ('-') x
 unlike($nodes, qr/\e/, 'nothing commands the terminal');
 like($nodes, qr/^10\.0\.0\.2\tnot ready\t.*; left$/m, 'with the reasons');
 is_deeply(decode_json((ctl('nodes', '--json'))[1])->{nodes}[1]{address}, '10.0.0.2', '--json is the document');
-like((run('script', '-qec', "$ctl @at nodes", '/dev/null'))[1], qr/^ADDRESS +VERDICT +DC .*\r\n10\.0\.0\.1 +ready /,
+like((run('env', 'NO_COLOR=1', 'script', '-qec', "$ctl @at nodes", '/dev/null'))[1], qr/^ADDRESS +VERDICT +DC .*\r\n10\.0\.0\.1 +ready /,
     'a head and columns on a terminal') if !system 'command -v script >/dev/null';
-says([ 'why', '10.0.0.1' ], 0, qr/^10\.0\.0\.1\tready.*seen by\t10\.0\.0\.2: refused/s, 'ready');
+says([ 'why', '10.0.0.1' ], 0, qr/^10\.0\.0\.1 is ready\. 10\.0\.0\.1 sees it UP; 10\.0\.0\.2: no view to be had \(refused\)\.\n.*seen by\t10\.0\.0\.2: refused/s, 'ready');
 says([ 'why', '::ffff:10.0.0.2' ], 1, qr/reason\tleft\n/, 'not ready, in another spelling');
 says([ 'why', '10.0.0.7' ], 2, qr/no node of this cluster; proberctl nodes/, 'no node');
 says([ qw(wait ready 10.0.0.1) ], 0, qr/^$/, 'is there already');
@@ -99,6 +99,42 @@ $segment->put('/regions', 200, '{"region":"b","next":"a","waits":"region a has i
 says(['regions'], 0, qr/^a\tunreachable\tnext\t-\t10\.1\.0\.1\trefused\nb\tnot ready\t-\tthis one\t-\tregion a has its turn first\n$/, 'who waits');
 $segment->put('/dcs', 200, '{');
 says(['dcs'], 2, qr/no JSON/, 'half a document');
+
+# On a terminal (script is one): colours, unless somebody does not want them; a watch that follows.
+SKIP: {
+    skip 'no script', 12 if system 'command -v script >/dev/null';
+    local $ENV{TERM} = 'xterm';
+    delete local $ENV{NO_COLOR};
+    my $on_terminal = sub { return (run('script', '-qec', "$ctl @at @_", '/dev/null'))[1] };
+    like($on_terminal->('nodes'), qr/^\e\[1mADDRESS\e\[0m .*10\.0\.0\.1 +\e\[32mready\e\[0m +dc1.*\e\[31mnot ready\e\[0m +dc1/s, 'colours on a terminal');
+    like($on_terminal->('status'), qr/\e\[31mnot ready\e\[0m\t10\.0\.0\.2/, 'of the cluster, too');
+    like($on_terminal->('why 10.0.0.2'), qr/10\.0\.0\.2 is \e\[31mnot ready\e\[0m/, 'and of a node');
+    { local $ENV{NO_COLOR} = '1'; unlike($on_terminal->('nodes'), qr/\e/, 'NO_COLOR') }
+    { local $ENV{TERM} = 'dumb'; unlike($on_terminal->('nodes'), qr/\e/, 'a terminal without') }
+    unlike((ctl('nodes'))[1], qr/\e/, 'none in a pipe');
+    says(['watch'], 2, qr/watch is for a terminal; proberctl nodes --json/, 'not in a pipe');
+
+    my $watch = sub {
+        my ($env, $end) = @_;
+        my $screen = start(name => 'watch-' . time, input => 1, env => $env, command => [ 'script', '-qefc', "$ctl @at watch", '/dev/null' ]);
+        wait_for(sub { $screen->output =~ /2 nodes, 1 ready/ }, 'the first picture', 20);
+        put_nodes(node('10.0.0.1', 'ready', local => JSON::PP::true), node('10.0.0.2', 'ready'));
+        wait_for(sub { $screen->output =~ /2 nodes, 2 ready/ }, 'it to follow', 20);
+        put_nodes(node('10.0.0.1', 'ready', local => JSON::PP::true), node('10.0.0.2', 'not ready', reasons => ["DOWN by \e[31m all", 'left']));
+        wait_for(sub { $screen->output =~ /1 ready.*2 ready.*1 ready/s }, 'and again', 20);
+        print { $screen->{input} } $end;
+        ok(wait_for(sub { !$screen->alive }, 'its end', 20), "watch: ends");
+        return $screen;
+    };
+    my $screen = $watch->({ TERM => 'xterm' }, 'q');
+    is($screen->{status}, 0, 'q: well');
+    my ($last) = $screen->output =~ /.*\e\[H(.*)/s;
+    like($last, qr/10\.0\.0\.2 .*10\.0\.0\.1 /s, 'first what is not ready');
+    unlike($last, qr/DOWN by \e/, 'nothing commands the terminal');
+    like($screen->output, qr/\e\[\?1049h\e\[\?25l.*\e\[\?25h\e\[\?1049l\s*$/s, 'and leaves the screen as it was');
+    $screen = $watch->({ TERM => 'dumb' }, "\x03");
+    unlike($screen->output, qr/\e/, 'Ctrl-C, on a plain terminal: one picture below the other');
+}
 
 # Where they are, the configuration says.
 spew("$dir/ctl.conf", 'segment: { path = "' . $segment->path . qq("; };\ncontrol: { socket = "$dir/its.sock"; };\n));
@@ -132,7 +168,7 @@ $segment->put('/allseeds', 200, '["10.0.0.1","2001:db8::2"]');
 $segment->heartbeat(30_000);
 says(['nodes'], 2, qr/stale: .* sign of life is 30\.\d s old; systemctl status/, 'shown, and how old');
 says(['status'], 2, qr/stale/, 'cannot tell');
-says([ 'why', '10.0.0.1' ], 2, qr/stale/, 'cannot tell');
+says([ 'why', '10.0.0.1' ], 2, qr/^proberctl: stale: .*^3\d s ago, when the collector was last heard of, 10\.0\.0\.1 was ready\./ms, 'what was, and that it was');
 says([ qw(wait ready 10.0.0.1 --timeout 200ms) ], 2, qr/not known/, 'does not take it for ready');
 says([ 'seeds', '--apply', "$dir/c.yaml" ], 0, qr/stale.*now: 2001:db8::2\n$/s, 'an old list still leads into the cluster');
 $segment->stop;
@@ -169,9 +205,12 @@ wait_for(sub { (ctl('seeds'))[1] !~ /10\.5\.0\.1/ }, 'the seeds found out', 5);
 like((ctl('seeds'))[1], qr/^\Q$ip[0]\E$/m, 'are nodes again');
 $fleet->post("nodes/$ip[2]/crash");
 wait_for(sub { (ctl('status'))[0] == 1 }, 'the crash', 10);
-says([ 'why', $ip[2] ], 1, qr/seen by\t\Q$ip[0]\E: DOWN/, 'who sees it how');
+wait_for(sub { (ctl('why', $ip[2]))[1] =~ /DOWN by 2 of 2.*\(refused\)/ }, 'all to see it', 20);
+says([ 'why', $ip[2] ], 1, qr/^\Q$ip[2]\E is not ready since \S+Z \(\d+ s\): DOWN by 2 of 2\. \Q$ip[0]\E and \Q$ip[1]\E see it DOWN; \Q$ip[2]\E: no view to be had \(refused\)\.
+next\ton its host: systemctl status cassandra; .*seen by\t\Q$ip[0]\E: DOWN/s, 'who sees it how, and what to do');
 $collector->stop;
 is($?, 0, 'the collector ended well') or diag($collector->log);
+says([ 'why', $ip[2] ], 1, qr/^\Q$ip[2]\E is not ready/, 'a moment later it still tells');
 says([ 'undrain', $ip[1] ], 2, qr/systemctl status prober-collector/, 'nobody listens any more');
 
 done();

@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# The units that put the seeds into cassandra.yaml, and the drop-in of README.md, as systemd reads them.
+# The units that put the seeds into cassandra.yaml, and the drop-in of the operator's guide, as systemd reads them.
 use strict;
 use warnings;
 use File::Path 'make_path';
@@ -18,7 +18,7 @@ chmod 0755, spew("$dir$_", '') for qw(/usr/bin/proberctl /usr/sbin/prober-collec
 spew("$units/$_", slurp(root() . "/systemd/$_")) for qw(prober-seeds.path prober-seeds.service prober-collector.service);
 spew("$units/$_.target", "[Unit]\n") for qw(sysinit basic shutdown network paths multi-user umount);
 spew("$units/cassandra.service", "[Service]\nExecStart=/bin/true\n");
-my ($drop_in) = slurp(root() . '/README.md') =~ m{^ +\# /etc/systemd/system/cassandra\.service\.d/seeds\.conf.*\n((?: {4}\S.*\n)+)}m;
+my ($drop_in) = slurp(root() . '/doc/operators-guide.md') =~ m{^ +\# /etc/systemd/system/cassandra\.service\.d/seeds\.conf.*\n((?: {4}\S.*\n)+)}m;
 spew("$units/cassandra.service.d/seeds.conf", ($drop_in // die 'no drop-in') =~ s/^ {4}//gmr);
 
 sub verify { return run('systemd-analyze', 'verify', '--man=no', "--root=$dir", @_) }

@@ -5,22 +5,32 @@
 
 #include "words.h"
 
-#define PREFIX "cassandra_prober_"
+#define PREFIX METRICS_PREFIX
 
-static void family(struct text *text, const char *name, const char *type, const char *help)
+void metrics_family(struct text *text, const char *name, const char *type, const char *help)
 {
     text_printf(text, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s %s\n", name, help, name, type);
 }
 
-static void counter(struct text *text, const char *name, const char *help, uint64_t value)
+static void family(struct text *text, const char *name, const char *type, const char *help)
 {
-    family(text, name, "counter", help);
+    metrics_family(text, name, type, help);
+}
+
+void metrics_gauge(struct text *text, const char *name, const char *help, uint64_t value)
+{
+    family(text, name, "gauge", help);
     text_printf(text, PREFIX "%s %" PRIu64 "\n", name, value);
 }
 
 static void gauge(struct text *text, const char *name, const char *help, uint64_t value)
 {
-    family(text, name, "gauge", help);
+    metrics_gauge(text, name, help, value);
+}
+
+static void counter(struct text *text, const char *name, const char *help, uint64_t value)
+{
+    family(text, name, "counter", help);
     text_printf(text, PREFIX "%s %" PRIu64 "\n", name, value);
 }
 
@@ -31,87 +41,22 @@ static void seconds(struct text *text, const char *name, const char *type, const
     text_printf(text, PREFIX "%s %.6f\n", name, value);
 }
 
-/* Label values: the same escapes as JSON's for ", \ and newline, which is all the format asks for.
- */
-static void add_label(struct text *text, const char *name, const char *value)
+static void add_durations(struct text *text, const struct poller_counters *polls)
 {
-    text_printf(text, "%s=", name);
-    text_add_json(text, value);
-}
+    static const int64_t bounds_us[POLL_DURATION_BUCKETS] = POLL_DURATIONS;
+    uint64_t up_to = 0;
 
-/* Calls `add` for every node that documents show. */
-static void each_node(struct text *text, const struct render_context *context,
-                      void (*add)(struct text *, const struct render_context *,
-                                  const struct node *))
-{
-    const struct cluster *cluster = context->cluster;
-
-    for (size_t i = 0; i < cluster->n_sorted; i++)
-        if (!cluster->sorted[i]->gone && !cluster->sorted[i]->forgotten)
-            add(text, context, cluster->sorted[i]);
-}
-
-static void add_node_ready(struct text *text, const struct render_context *context,
-                           const struct node *node)
-{
-    (void)context;
-    text_printf(text, PREFIX "node_ready{node=\"%s\",", node->text);
-    add_label(text, "dc", node->gossip.datacenter);
-    text_add(text, ",", 1);
-    add_label(text, "rack", node->gossip.rack);
-    text_printf(text, "} %d\n", node->verdict.readiness == READY);
-}
-
-static void add_node_voter(struct text *text, const struct render_context *context,
-                           const struct node *node)
-{
-    (void)context;
-    text_printf(text, PREFIX "observer_counts{node=\"%s\"} %d\n", node->text, node->voter);
-}
-
-static void add_view_age(struct text *text, const struct render_context *context,
-                         const struct node *node)
-{
-    if (node->observed_at_ms == 0)
-        return;
-    text_printf(text, PREFIX "view_age_seconds{node=\"%s\"} %.3f\n", node->text,
-                (double)(context->now_ms - node->observed_at_ms) / 1000);
-}
-
-static void add_poll_failure(struct text *text, const struct render_context *context,
-                             const struct node *node)
-{
-    (void)context;
-    if (node->last_result == POLL_OK || node->last_result == POLL_NEVER)
-        return;
-    text_printf(text, PREFIX "poll_failing{node=\"%s\",reason=\"%s\"} 1\n", node->text,
-                poll_result_word(node->last_result));
-}
-
-static void add_nodes(struct text *text, const struct render_context *context)
-{
-    const struct cluster *cluster = context->cluster;
-    uint64_t nodes = 0, ready = 0;
-
-    for (size_t i = 0; i < cluster->n_sorted; i++) {
-        const struct node *node = cluster->sorted[i];
-
-        nodes += !node->gone && !node->forgotten;
-        ready += !node->gone && !node->forgotten && node->verdict.readiness == READY;
+    family(text, "poll_duration_seconds", "histogram", "Time that polls took.");
+    for (size_t i = 0; i < POLL_DURATION_BUCKETS; i++) {
+        up_to += polls->durations[i];
+        text_printf(text, PREFIX "poll_duration_seconds_bucket{le=\"%g\"} %" PRIu64 "\n",
+                    (double)bounds_us[i] / 1e6, up_to);
     }
-    gauge(text, "nodes", "Nodes known, without those that left.", nodes);
-    gauge(text, "nodes_ready", "Nodes that are ready in the eyes of the cluster.", ready);
-    family(text, "node_ready", "gauge", "1 when the node is ready in the eyes of the cluster.");
-    each_node(text, context, add_node_ready);
-    family(text, "observer_counts", "gauge", "1 when the node's opinion of the others counts.");
-    each_node(text, context, add_node_voter);
-    family(text, "view_age_seconds", "gauge", "Age of the node's last view.");
-    each_node(text, context, add_view_age);
-    family(text, "poll_failing", "gauge", "1 while polls of the node fail, with the reason.");
-    each_node(text, context, add_poll_failure);
-    if (!cluster->local && cluster->last_local.result > POLL_OK)
-        text_printf(text, PREFIX "poll_failing{node=\"local\",reason=\"%s\"} 1\n",
-                    poll_result_word(cluster->last_local.result));
+    text_printf(text, PREFIX "poll_duration_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n",
+                polls->polls);
+    text_printf(text, PREFIX "poll_duration_seconds_sum %.6f\n",
+                (double)polls->duration_us_sum / 1e6);
+    text_printf(text, PREFIX "poll_duration_seconds_count %" PRIu64 "\n", polls->polls);
 }
 
 static void add_polls(struct text *text, const struct poller_counters *polls)
@@ -125,17 +70,47 @@ static void add_polls(struct text *text, const struct poller_counters *polls)
     counter(text, "polls_skipped_total", "Turns left out because the last poll still ran.",
             polls->skipped);
     counter(text, "poll_bytes_total", "Bytes of answers.", polls->bytes);
-    family(text, "poll_duration_seconds", "summary", "Time that polls took.");
-    text_printf(text, PREFIX "poll_duration_seconds_sum %.6f\n",
-                (double)polls->duration_us_sum / 1e6);
-    text_printf(text, PREFIX "poll_duration_seconds_count %" PRIu64 "\n", polls->polls);
+    add_durations(text, polls);
 }
 
-void render_metrics(struct text *text, const struct render_context *context,
-                    const struct process_figures *figures)
+/* Times of day, so that who reads them later sees how old they are by then. */
+static void add_times(struct text *text, const struct render_context *context,
+                      int64_t observed_at_ms)
 {
-    family(text, "build_info", "gauge", "The collector's version.");
-    text_printf(text, PREFIX "build_info{version=\"%s\"} 1\n", PROBER_VERSION);
+    seconds(text, "heartbeat_timestamp_seconds", "gauge",
+            "Time of day of the round that these figures are of.",
+            (double)(context->now_ms + context->wall_offset_ms) / 1e3);
+    seconds(text, "data_timestamp_seconds", "gauge",
+            "Time of day of the oldest view behind the verdicts.",
+            (double)(observed_at_ms + context->wall_offset_ms) / 1e3);
+    seconds(text, "data_age_seconds", "gauge",
+            "Age of the oldest view behind the verdicts, as of the round.",
+            (double)(context->now_ms - observed_at_ms) / 1e3);
+}
+
+/* What operators have said that has no node: nothing is decided meanwhile. */
+static bool is_suspended(const struct render_context *context)
+{
+    const struct value *value =
+        context->values ? values_find(context->values, "observer/suspended") : NULL;
+
+    return value && strcmp(value->text, "true") == 0;
+}
+
+static bool region_is_ready(const struct render_context *context)
+{
+    struct text text = {0};
+    bool ready;
+
+    render_ready_local_dcs(&text, context);
+    ready = text.len >= 4 && memcmp(text.data, "true", 4) == 0;
+    text_free(&text);
+    return ready;
+}
+
+static void add_service(struct text *text, const struct render_context *context,
+                        const struct process_figures *figures)
+{
     counter(text, "rounds_total", "Complete rounds.", context->cluster->rounds);
     seconds(text, "round_seconds_total", "counter", "Time spent judging and publishing.",
             (double)figures->round_us_sum / 1e6);
@@ -143,6 +118,7 @@ void render_metrics(struct text *text, const struct render_context *context,
             (double)figures->round_us_max / 1e6);
     counter(text, "verdict_changes_total", "Changes of published verdicts.",
             context->cluster->changes);
+    counter(text, "decisions_total", "Decisions told to the journal.", figures->decisions);
     add_polls(text, &figures->polls);
     counter(text, "publish_failures_total", "Publishes that failed, as with a full disk.",
             figures->publish_failures);
@@ -156,5 +132,18 @@ void render_metrics(struct text *text, const struct render_context *context,
     seconds(text, "cpu_seconds_total", "counter", "CPU time of the collector.",
             figures->cpu_seconds);
     gauge(text, "resident_bytes", "Resident memory of the collector.", figures->resident_bytes);
-    add_nodes(text, context);
+}
+
+void render_metrics(struct text *text, const struct render_context *context,
+                    const struct process_figures *figures, int64_t observed_at_ms)
+{
+    family(text, "build_info", "gauge", "The collector's version.");
+    text_printf(text, PREFIX "build_info{version=\"%s\"} 1\n", PROBER_VERSION);
+    add_times(text, context, observed_at_ms);
+    gauge(text, "suspended", "1 while an operator has suspended what the prober does by itself.",
+          is_suspended(context));
+    gauge(text, "region_ready", "1 when every node of this host's region is ready, none missing.",
+          region_is_ready(context));
+    add_service(text, context, figures);
+    metrics_add_nodes(text, context);
 }

@@ -352,7 +352,7 @@ static void publish_service(struct batch *batch, const struct process_figures *f
     text_puts(fresh(batch), "pong\n");
     put(batch, "/ping", 200, PROBER_DOCUMENT_FRESH_ONLY, plain);
     touch(batch, "/ping", batch->context->now_ms);
-    render_metrics(fresh(batch), batch->context, figures);
+    render_metrics(fresh(batch), batch->context, figures, batch->observed_at_ms);
     put(batch, "/metrics", 200, 0, prometheus);
     touch(batch, "/metrics", batch->context->now_ms);
 }

@@ -42,6 +42,7 @@ struct render_context {
     struct history *history;           /* NULL = there is none; what was published is noted in it */
     const struct decisions *decisions; /* NULL = there are none */
     const char *host;                  /* this one's id */
+    bool metrics_opinions;             /* /metrics has who sees whom, too */
 };
 
 /* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.

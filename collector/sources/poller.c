@@ -112,8 +112,14 @@ static void learn_local(struct poller *poller, const struct view *view)
 
 static void count(struct poller *poller, const struct observation *observation, int64_t duration_us)
 {
+    static const int64_t bounds_us[POLL_DURATION_BUCKETS] = POLL_DURATIONS;
     struct poller_counters *counters = &poller->counters;
+    size_t bucket = 0;
 
+    while (bucket < POLL_DURATION_BUCKETS && duration_us > bounds_us[bucket])
+        bucket++;
+    if (bucket < POLL_DURATION_BUCKETS)
+        counters->durations[bucket]++;
     counters->polls++;
     counters->results[observation->result]++;
     counters->unchanged += observation->unchanged;

@@ -45,13 +45,22 @@ struct poller_target {
     const char *url;
 };
 
+/* Upper bounds, in us, of the histogram of how long polls take; what is longer has no bucket. */
+#define POLL_DURATIONS                                                                             \
+    {                                                                                              \
+        500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000,      \
+            5000000                                                                                \
+    }
+#define POLL_DURATION_BUCKETS 13
+
 struct poller_counters {
     uint64_t polls;
     uint64_t results[POLL_RESULTS];
     uint64_t unchanged; /* answers that cost a comparison only */
     uint64_t skipped;   /* turns left out because the predecessor still ran */
     uint64_t bytes;
-    uint64_t duration_us_sum; /* of ended polls */
+    uint64_t duration_us_sum;                  /* of ended polls */
+    uint64_t durations[POLL_DURATION_BUCKETS]; /* of them, each in the first bucket it fits in */
 };
 
 struct poller_handlers {

@@ -6,8 +6,9 @@ use warnings;
 use lib '/checkout/t/lib';
 use Test::More;
 use Time::HiRes qw(sleep time);
-use Prober::Test;
+use Prober::Docs;
 use Prober::Fleet;
+use Prober::Test;
 
 use constant {
     PORT => 8888, # of the site, as installed
@@ -442,6 +443,51 @@ step 'install again' => sub {
     ok_run('the site', qw(systemctl reload nginx));
     wait_for(sub { status('/ping') == 200 }, 'the first 200', 10);
     is(get('/reaper-ips')->{body}, "[]\n", 'nothing is left of before');
+};
+
+step 'purge again' => sub {
+    ok_run('purge', qw(apt-get purge -q -y cassandra-prober libnginx-mod-http-prober));
+    unlink LINK;
+    ok_run('nginx starts', qw(systemctl restart nginx));
+};
+
+# What the pages tell to do on a host, as they tell it, in their order: from the first installation to the removal. The pages
+# are those that are installed, read before they are removed.
+my @commands = do {
+    run('sh', '-c', 'mkdir /tmp/pages && dpkg-deb -x /out/old/cassandra-prober_*.deb /tmp/pages');
+    grep { $_->{place} eq 'boot' } Prober::Docs::commands('/tmp/pages/usr/share/doc/cassandra-prober');
+};
+# Some need something to be there, or leave something that is not to stay.
+my @around = (
+    [ qr/^systemctl reload prober-collector/, sub { spew(CONF, conf(0)); restart(); is_ready() } ],
+    [ qr/^cp -p .*state\.json/, sub { is(http('/run/cassandra-prober/control.sock', 'PUT /reaper-ready', body => 'true')->{status}, 200, 'there is a value') } ],
+    [ qr/^chown .*state\.json/, sub { isnt((stat '/var/lib/cassandra-prober/state.json')[4], 1, 'it is there') } ],
+    [ qr/^systemctl enable --now prober-seeds\.path/, undef,
+        sub { is(show('ActiveState', 'prober-seeds.path'), 'active', 'it watches'); run(qw(systemctl disable --now prober-seeds.path));
+            run(qw(systemctl stop prober-seeds.service)); run(qw(systemctl reset-failed prober-seeds.path prober-seeds.service)) } ],
+);
+
+step 'the pages, command by command' => sub {
+    cmp_ok(scalar(@commands), '>', 15, 'there are commands');
+    is_deeply([ grep { my $pattern = $_->[0]; !grep { $_->{command} =~ $pattern } @commands } @around ], [], 'all that is prepared is there');
+    for my $command (@commands) {
+        my ($before, $after) = map { @$_[ 1, 2 ] } grep { $command->{command} =~ $_->[0] } @around;
+        $before->() if $before;
+        my $dir = $command->{file} eq 'upgrade.md' ? '/out/new' : '/out/old';
+        my ($status, $said, $missing);
+        my $once = sub {
+            ($status, $said) = run('sh', '-c', "cd $dir && DEBIAN_FRONTEND=noninteractive $command->{command}");
+            $missing = Prober::Docs::says($command, $said);
+            return Prober::Docs::is_answer($command, $status) && !defined $missing;
+        };
+        my $good = @{ $command->{says} } ? eval { wait_for($once, 'it', 20) } : $once->();
+        ok($good, Prober::Docs::name($command)) or diag("status $status\n", defined $missing ? "missing: $missing\n" : '', $said);
+        $after->() if $after;
+        if ($command->{command} =~ /^systemctl reload nginx/ && $command->{file} eq 'README.md') {
+            ok(eval { wait_for(sub { status('/ping') == 200 }, 'the first 200', 20) }, 'it is installed');
+        }
+    }
+    is(get('/ping')->{status}, 0, 'and gone at the end');
 };
 
 done();

@@ -136,7 +136,7 @@ def written(node, with_port, port=7000):
 
 
 class Jolokia:
-    def __init__(self, cluster, flavour, cluster_name):
+    def __init__(self, cluster, flavour, cluster_name, hint_window_ms=10800000):
         self.cluster, self.flavour, self.cluster_name = cluster, flavour, cluster_name
         self.ports = flavour != '3.11'
         self.plans = {}
@@ -154,7 +154,7 @@ class Jolokia:
                  'ClusterName': lambda node: dump(cluster_name),
                  'ReleaseVersion': lambda node: dump(FLAVOURS[flavour]),
                  'EndpointToHostId': self.host_ids},
-            SP: {'MaxHintWindow': lambda node: b'10800000'},
+            SP: {'MaxHintWindow': lambda node: b'%d' % hint_window_ms},
             SNITCH: {'Rack': lambda node: dump(node.rack),
                      'Datacenter': lambda node: dump(node.dc),
                      'SnitchName': lambda node: dump(SNITCH_CLASS)},

@@ -89,6 +89,14 @@ static void refused_lines(void **state)
         {"region: { first_node = \"host1\"; };", ":1:", "an IP address in quotes, or \"\", got"},
         {"region: { first_node = 1; };", ":1:", "region.first_node: expected an IP address"},
         {"segment: { path = \"segment\"; };", ":1:", "expected an absolute path"},
+        {"metrics: { opinions = 1; };", ":1:", "metrics.opinions: expected true or false, got 1"},
+        {"agent: { listen = \"8890\"; };", ":1:", "agent.listen: expected an address and a port"},
+        {"agent: { listen = \"localhost:8890\"; };", ":1:", "an address and a port in quotes"},
+        {"agent: { listen = \"10.0.0.1:0\"; };", ":1:", "got \"10.0.0.1:0\""},
+        {"agent: { listen = \"10.0.0.1:65536\"; };", ":1:", "got \"10.0.0.1:65536\""},
+        {"agent: { listen = \"2001:db8::1:8890\"; };", ":1:", "expected an address and a port"},
+        {"agent: { listen = 8890; };", ":1:", "an address and a port in quotes"},
+        {"agent: {\n node = \"both\"; };", ":2:", "agent.node: expected \"local\" or \"asked\""},
         {"local: { source = \"\"; };", "", "nobody to poll"},
         {"local: { user = \"u\"; };", "", "needs local.password_file"},
         {"local: { ca_file = \"ca.pem\"; };", ":1:", "an absolute path"},
@@ -312,6 +320,36 @@ static void good_settings(void **state)
     text_free(&errors);
 }
 
+static void metrics_and_agent(void **state)
+{
+    static const uint8_t v4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
+    struct text errors = {0};
+    struct conf *conf;
+
+    (void)state;
+    conf = load("", &errors);
+    assert_false(conf->metrics_opinions);
+    assert_int_equal(conf->agent.port, 0);
+    conf_free(conf);
+    conf = load("metrics: { opinions = true; };\n"
+                "agent: { listen = \"127.0.0.1:8890\"; node = \"asked\"; };",
+                &errors);
+    assert_true(conf->metrics_opinions);
+    assert_true(conf->agent_asked);
+    assert_int_equal(conf->agent.port, 8890);
+    assert_memory_equal(conf->agent.address.bytes, v4, 16);
+    conf_free(conf);
+    conf = load("agent: { listen = \"[2001:db8::1]:1\"; node = \"local\"; };", &errors);
+    assert_int_equal(conf->agent.port, 1);
+    assert_int_equal(conf->agent.address.bytes[0], 0x20);
+    assert_false(conf->agent_asked);
+    conf_free(conf);
+    conf = load("agent: { listen = \"\"; };", &errors);
+    assert_int_equal(conf->agent.port, 0);
+    conf_free(conf);
+    text_free(&errors);
+}
+
 static void password_from_file(void **state)
 {
     char path[] = "/tmp/prober-password-XXXXXX", source[128];
@@ -401,6 +439,7 @@ int main(void)
         cmocka_unit_test(empty_file_has_defaults),
         cmocka_unit_test(good_settings),
         cmocka_unit_test(lists_of_groups),
+        cmocka_unit_test(metrics_and_agent),
         cmocka_unit_test(password_from_file),
         cmocka_unit_test(durations),
     };

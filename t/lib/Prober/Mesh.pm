@@ -30,7 +30,6 @@ use Prober::Http ();
 use Prober::Process;
 use Prober::Test qw(root tempdir spew run wait_for nginx);
 
-use constant NET  => '10.77.0';
 use constant PORT => 8888;         # the default of peers.url
 use constant CASSANDRA => '5.0.4';
 
@@ -60,10 +59,11 @@ sub own_network {
 sub new {
     my ($class, %option) = @_;
     my $self = bless { conf => $option{conf} // '' }, $class;
-    sh('ip link add mesh type bridge', 'ip addr add ' . NET . '.254/24 dev mesh', 'ip link set mesh up',
+    my $net = $option{net} // '10.77.0';
+    sh('ip link add mesh type bridge', 'ip addr add ' . "$net.254/24 dev mesh", 'ip link set mesh up',
         'nft add table bridge faults');
     $self->{cluster} = Prober::Cluster->new(
-        version => CASSANDRA, layout => $option{layout}, seeds => $option{seeds} // '1', base => NET . '.', jmx => 'local',
+        version => CASSANDRA, layout => $option{layout}, seeds => $option{seeds} // '1', base => "$net.", jmx => 'local',
         phi => $option{phi} // PHI);
     $self->add_host($_) for $self->numbers;
     $self->heal;
