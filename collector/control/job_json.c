@@ -175,16 +175,6 @@ int job_json_read(const char *text, size_t len, struct job *ret, char why[DETAIL
     return r;
 }
 
-static json_t *node_array(const struct job_node *node)
-{
-    char address[PROBER_ADDR_STRLEN];
-
-    prober_addr_format(&node->address, address);
-    return json_pack("[s, s, s, s, s, I, I]", address, node->datacenter, node->rack,
-                     node->bad ? settling_bad : job_node_state_word(node->state), node->why,
-                     (json_int_t)node->began_ms, (json_int_t)node->ended_ms);
-}
-
 /* A text as it is valid in JSON: one that was cut may end within a character. */
 static json_t *text_json(const char *text)
 {
@@ -194,6 +184,17 @@ static json_t *text_json(const char *text)
     while (!json && len > 0)
         json = json_stringn(text, --len);
     return json;
+}
+
+static json_t *node_array(const struct job_node *node)
+{
+    char address[PROBER_ADDR_STRLEN];
+
+    prober_addr_format(&node->address, address);
+    return json_pack("[s, o, o, s, o, I, I]", address, text_json(node->datacenter),
+                     text_json(node->rack),
+                     node->bad ? settling_bad : job_node_state_word(node->state),
+                     text_json(node->why), (json_int_t)node->began_ms, (json_int_t)node->ended_ms);
 }
 
 static json_t *job_object(const struct job *job)

@@ -183,6 +183,51 @@ void job_begin(struct job *job, size_t node, const char *run, int64_t wall_ms);
 /* How the unit ended. */
 void job_ran(struct job *job, size_t node, bool good, const char *why);
 
+/*
+ * What a host remembers of its own node's turn. Zeroed at the start of the process: who finds his
+ * node running then looks what became of its unit, and does not run it again.
+ */
+enum job_hand_state {
+    HAND_FREE = 0,
+    HAND_FOUND, /* there is such a unit */
+    HAND_BEGUN, /* has asked for `running`, and started nothing yet */
+    HAND_ACTS,  /* runs the unit */
+    HAND_ENDED, /* how that ended is to be written */
+};
+
+struct job_hand {
+    char id[JOB_ID_LEN];  /* the job that this is about */
+    char run[JOB_ID_LEN]; /* HAND_BEGUN: what job.run says when that was done */
+    enum job_hand_state state;
+    unsigned looks; /* in vain */
+    bool good;
+    char why[JOB_WHY_LEN];
+};
+
+enum job_turn {
+    TURN_NONE = 0,
+    TURN_FIND,   /* whether there is such a unit: HAND_FOUND, or job_skip() and write it */
+    TURN_BEGIN,  /* job_begin() with hand->run made anew, write it, HAND_BEGUN */
+    TURN_RUN,    /* start the unit now, HAND_ACTS */
+    TURN_LOOK,   /* what became of the unit: job_looked() */
+    TURN_REPORT, /* job_ran() and write it */
+};
+
+/* The next step of the node's own host. `asked_ms`: when it began to ask the store for this
+ * version. An answer that was on its way for too long is nothing to act on. */
+enum job_turn job_turn(const struct job *job, size_t node, struct job_hand *hand, bool suspended,
+                       int64_t asked_ms, int64_t now_ms);
+
+/* What systemd says of the unit of a node that is running, and not by this process. `ran_ms`: time
+ * of day at which it ran last; 0 = it does not know. */
+struct job_unit {
+    bool known;
+    const char *active; /* ActiveState */
+    int64_t ran_ms;
+};
+
+void job_looked(struct job_hand *hand, const struct job_node *node, const struct job_unit *unit);
+
 /* Nothing ran, nor will. */
 void job_skip(struct job *job, size_t node, const char *why, int64_t wall_ms);
 

@@ -220,11 +220,12 @@ static bool given_up(const struct job *job, size_t node)
            job->nodes[node].ended_ms == job->ended_ms;
 }
 
-/* A permit goes back when nothing of its node runs any more. Where that is not known its own rules
- * hold. */
+/* A permit goes back when nothing of its node runs any more; where that is not known its own rules
+ * hold. Nodes have their turns in order: a permit for a later one than this version is about
+ * belongs to a later version. */
 static bool may_give(const struct job *job, const struct job_seen *seen)
 {
-    return seen->held != JOB_NOBODY && seen->held != job_attention(job) &&
+    return seen->held != JOB_NOBODY && seen->held < job_attention(job) &&
            !given_up(job, seen->held);
 }
 
