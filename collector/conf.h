@@ -40,6 +40,11 @@ struct conf_region {
     struct conf_login login;
 };
 
+/* The unit of a type of jobs. */
+struct conf_job {
+    char *type, *unit;
+};
+
 struct conf {
     char *local_source; /* source URL; "" = no Cassandra on this host */
     struct conf_login local;
@@ -72,6 +77,11 @@ struct conf {
     struct conf_login coordination;
     char *store_prefix;   /* of keys, with {cluster} in it where the cluster's name goes */
     int64_t store_ttl_ms; /* how long what belongs to a session outlives its process */
+
+    /* Cluster jobs. */
+    int64_t jobs_settle_ms, jobs_stable_ms;
+    struct conf_job *jobs; /* whose units are not called as shipped */
+    size_t n_jobs;
 
     char *segment_path;
     char *control_socket;

@@ -69,8 +69,32 @@ static int64_t interval_ms(const struct job_runner *runner)
     return leader_is_us(runner->settings.leader) || of_nodes < LOOK_MS ? LOOK_MS : of_nodes;
 }
 
+/* It has been filed, which is to be read yet: until then it is shown as last seen. */
+static void keep_last(struct job_runner *runner)
+{
+    struct jobs_last *last = &runner->last;
+    struct job *grown, *place = NULL;
+
+    for (size_t i = 0; i < last->n; i++)
+        if (strcmp(last->items[i].type, runner->job.type) == 0)
+            place = &last->items[i];
+    if (!place) {
+        grown = reallocarray(last->items, last->n + 1, sizeof(*grown));
+        if (!grown)
+            return;
+        last->items = grown;
+        place = &grown[last->n++];
+        *place = (struct job){0};
+    }
+    job_done(place);
+    *place = runner->job;
+    runner->job = (struct job){0};
+}
+
 static void forget_job(struct job_runner *runner)
 {
+    if (job_ended(&runner->job))
+        keep_last(runner);
     job_done(&runner->job);
     runner->active = false;
     runner->revision = 0;
@@ -203,6 +227,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     (void)source;
     (void)usec;
     follow(runner);
+    job_runner_look_in(runner, interval_ms(runner));
     job_runner_look(runner);
     return 0;
 }
@@ -254,13 +279,11 @@ int job_runner_new(const struct job_runner_settings *settings, struct job_runner
 
 const struct jobs_shown *job_runner_shown(struct job_runner *runner)
 {
-    bool shown = runner->active && !job_ended(&runner->job);
-
     runner->shown = (struct jobs_shown){
         .leader = runner->leader,
         .store = runner->problem,
         .suspended = runner->suspended,
-        .active = shown ? &runner->job : NULL,
+        .active = runner->active ? &runner->job : NULL,
         .last = runner->last.items,
         .n_last = runner->last.n,
         .types = runner->types,

@@ -164,11 +164,21 @@ static enum MHD_Result take_argument(void *userdata, enum MHD_ValueKind kind, co
 {
     struct pending *pending = userdata;
 
+    struct control_request *request = &pending->request;
+    const struct {
+        const char *name;
+        const char **value;
+    } known[] = {{"ttl", &request->ttl},     {"value", &request->value},
+                 {"force", &request->force}, {"on_failure", &request->on_failure},
+                 {"dc", &request->dc},       {"rack", &request->rack},
+                 {"nodes", &request->nodes}};
+    size_t i;
+
     (void)kind;
-    if (strcmp(key, "ttl") == 0)
-        pending->request.ttl = value ? value : "";
-    else if (strcmp(key, "value") == 0)
-        pending->request.value = value ? value : "";
+    for (i = 0; i < sizeof(known) / sizeof(known[0]) && strcmp(key, known[i].name) != 0; i++)
+        ;
+    if (i < sizeof(known) / sizeof(known[0]))
+        *known[i].value = value ? value : "";
     else
         pending->strange = true;
     return MHD_YES;
@@ -185,7 +195,7 @@ static enum MHD_Result handle(struct pending *pending)
         MHD_get_connection_values(pending->connection, MHD_GET_ARGUMENT_KIND, take_argument,
                                   pending);
         if (pending->strange)
-            control_reply(request, MHD_HTTP_BAD_REQUEST, "the arguments are ttl and value", NULL);
+            control_reply(request, MHD_HTTP_BAD_REQUEST, "there is no such argument", NULL);
         else if (pending->too_large)
             control_reply(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is larger than 1 MiB",
                           NULL);

@@ -18,7 +18,8 @@ struct control_socket;
 struct control_request {
     const char *method, *path; /* path without the query */
     const char *ttl, *value;   /* of the query; NULL = not given */
-    const char *body;          /* NUL-terminated; may hold NULs, see len */
+    const char *on_failure, *dc, *rack, *nodes, *force;
+    const char *body; /* NUL-terminated; may hold NULs, see len */
     size_t len;
     char user[CONTROL_USER_LEN]; /* X-Prober-User, else "uid N" of the peer */
     bool cross_site;             /* a browser was made to send it by another site's page */
