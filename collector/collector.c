@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "acting.h"
 #include "control.h"
 #include "control/seeds_file.h"
 #include "follow_membership.h"
@@ -44,6 +45,7 @@ struct collector {
     bool waking;           /* overslept: waits for a pass of polls */
     struct followed_membership members;
     struct control *control; /* the write half */
+    struct acting *acting;
     struct followed_values values;
     struct poller_local known; /* who the local node is */
     struct history history;
@@ -127,6 +129,7 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .history = &collector->history,
         .decisions = record_decisions(collector->record),
         .host = control_host(collector->control),
+        .jobs = acting_jobs(collector->acting),
     };
     int before = collector->publisher.last_error, r;
 
@@ -283,11 +286,18 @@ static void on_round(void *userdata)
     collector->waking = false;
     judge(collector, true);
     control_remember(collector->control, poller_local(collector->poller));
+    acting_follow(collector->acting);
     journal_status(&collector->journal, collector->cluster,
                    observer_suspended(control_values(collector->control)),
                    collector->publisher.last_error);
     notify_ready(collector);
     notify_round(&collector->notify);
+}
+
+/* Who leads, the permit, or a job has changed: documents say so. */
+static void on_acting(void *userdata)
+{
+    on_region(userdata);
 }
 
 static bool on_state(const struct prober_addr *host, const struct http_answer *answer, bool again,
@@ -371,6 +381,10 @@ static int start(struct collector *collector)
                     &collector->known, &collector->control);
     if (r < 0)
         return r;
+    r = acting_new(collector->event, collector->conf, collector->cluster, collector->control,
+                   collector->record, on_acting, collector, &collector->acting);
+    if (r < 0)
+        return r;
     control_set_record(collector->control, collector->record);
     follow_values(&collector->values, control_values(collector->control), collector->cluster,
                   collector->record);
@@ -450,6 +464,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     if (r < 0)
         log_error("reload: cannot ask the other regions: %s", strerror(-r));
     control_configure(collector->control, conf);
+    acting_configure(collector->acting, conf);
     conf_free(collector->conf);
     collector->conf = conf;
     followed_membership_free(&collector->members);
@@ -483,6 +498,7 @@ struct collector *collector_free(struct collector *collector)
 {
     if (!collector)
         return NULL;
+    acting_free(collector->acting);
     control_free(collector->control);
     region_watch_free(collector->regions);
     poller_free(collector->poller);

@@ -37,6 +37,8 @@ struct control {
     struct control_socket *socket;
     struct reload_seeds *reload_seeds;
     struct record *record;
+    struct coordination *coordination;
+    struct job_runner *jobs;
     sd_event_source *drain_ends;
     control_changed changed;
     void *userdata;
@@ -150,6 +152,19 @@ static void on_request(struct control_request *request, void *userdata)
         reload_seeds_request(control->reload_seeds, request);
         return;
     }
+    if (coordination_wants(request->path) && control->coordination) {
+        coordination_request(control->coordination, request);
+        return;
+    }
+    if (strncmp(request->path, JOBS_PATH, strlen(JOBS_PATH)) == 0 && control->jobs) {
+        job_runner_request(control->jobs, request);
+        return;
+    }
+    if (request->token || request->force || request->on_failure || request->dc || request->rack ||
+        request->nodes) {
+        control_reply(request, 400, "that argument is for another path", NULL);
+        return;
+    }
     if (request->value && !suspend) {
         control_reply(request, 400, "value is for POST " SUSPEND_PATH, NULL);
         return;
@@ -244,6 +259,16 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
 void control_set_record(struct control *control, struct record *record)
 {
     control->record = record;
+}
+
+void control_set_jobs(struct control *control, struct job_runner *jobs)
+{
+    control->jobs = jobs;
+}
+
+void control_set_coordination(struct control *control, struct coordination *coordination)
+{
+    control->coordination = coordination;
 }
 
 void control_configure(struct control *control, const struct conf *conf)

@@ -7,6 +7,8 @@
 #include <systemd/sd-event.h>
 
 #include "conf.h"
+#include "coordination.h"
+#include "job_runner.h"
 #include "model/regions.h"
 #include "model/values.h"
 #include "record.h"
@@ -29,6 +31,11 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
 
 /* Where its decisions go. Borrowed; NULL = nowhere, as to begin with. */
 void control_set_record(struct control *control, struct record *record);
+/* Who answers for what may be once in the cluster; borrowed. NULL = nobody, as to begin with. */
+void control_set_coordination(struct control *control, struct coordination *coordination);
+
+/* The same for jobs. */
+void control_set_jobs(struct control *control, struct job_runner *jobs);
 
 /* Another configuration. The socket and the state file stay where they are. */
 void control_configure(struct control *control, const struct conf *conf);

@@ -51,7 +51,7 @@ static void end_store(struct job_ask *ask, const struct store_answer *answer)
 {
     char line[256];
 
-    snprintf(line, sizeof(line), "the coordination store: %s",
+    snprintf(line, sizeof(line), "the coordination store: %.200s",
              answer->detail[0] ? answer->detail : store_result_word(answer->result));
     end(ask, 503, line);
 }
@@ -114,7 +114,7 @@ static void begin(struct job_ask *ask, const struct job *found)
     } else if (strcmp(found->id, ask->job.id) == 0) {
         end_done(ask); /* the answer was lost */
     } else if (!job_ended(found)) {
-        snprintf(line, sizeof(line), "another job is active: %s %s, %s", found->type, found->id,
+        snprintf(line, sizeof(line), "another job is active: %.31s %.19s, %s", found->type, found->id,
                  job_state_word(found->state));
         end(ask, 409, line);
     } else if (!again(ask)) {
@@ -157,7 +157,7 @@ static void on_read(const struct store_answer *answer, void *userdata)
 {
     struct job_ask *ask = userdata;
     struct job found = {0};
-    char why[DETAIL_LEN], line[256];
+    char why[DETAIL_LEN], line[512];
 
     if (answer->result != STORE_OK) {
         end_store(ask, answer);

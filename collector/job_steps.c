@@ -96,7 +96,7 @@ static void on_ran(const struct unit_result *result, void *userdata)
     if (hand->state == HAND_ACTS && strcmp(hand->id, run->id) == 0) {
         hand->state = result->end == UNIT_UNKNOWN ? HAND_FREE : HAND_ENDED;
         hand->good = result->end == UNIT_DONE;
-        snprintf(hand->why, sizeof(hand->why), "%s%s", hand->good ? "" : result->detail,
+        snprintf(hand->why, sizeof(hand->why), "%.150s%s", hand->good ? "" : result->detail,
                  !hand->good && result->skipped ? " (its condition said no)" : "");
         job_runner_look(runner);
     }
@@ -360,7 +360,7 @@ static void ask_permit(struct job_runner *runner, size_t node, bool back, permit
 }
 
 /* It is about to end although the node's unit still runs, or the node settles. */
-static bool runs_out(const struct job_runner *runner, const struct permit *permit)
+static bool runs_out(const struct permit *permit)
 {
     return permit->kind == PERMIT_STOP &&
            job_clock_ms(CLOCK_REALTIME) - permit->granted_ms > PERMIT_TTL_MS / 2;
@@ -400,7 +400,7 @@ static void lead(struct job_runner *runner)
         runner->busy = store_get(runner->settings.store, JOB_LAST_KEY, on_last, runner) == 0;
         break;
     case JOB_REST:
-        if (seen.held != JOB_NOBODY && seen.held == job_current(&job) && runs_out(runner, permit))
+        if (seen.held != JOB_NOBODY && seen.held == job_current(&job) && runs_out(permit))
             ask_permit(runner, seen.held, false, on_permit);
         break;
     }

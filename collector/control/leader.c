@@ -7,7 +7,6 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 
-#include "../log.h"
 #include "store_private.h"
 
 #define INTERVAL_MS 1000
@@ -175,8 +174,7 @@ int leader_new(sd_event *event, struct store *store, leader_changed changed, voi
     r = sd_id128_randomize(&process);
     if (r >= 0) {
         sd_id128_to_string(process, leader->process);
-        r = sd_event_add_time_relative(event, &leader->timer, CLOCK_MONOTONIC, 0, 1000, on_timer,
-                                       leader);
+        r = sd_event_add_time(event, &leader->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, leader);
     }
     if (r < 0) {
         free(leader);

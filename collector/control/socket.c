@@ -36,20 +36,23 @@ struct pending {
     bool answered, suspended, handled;
     unsigned status;
     char line[512];
+    char *json; /* instead of the line */
     const char *allow;
 };
 
 static enum MHD_Result queue_answer(struct pending *pending)
 {
-    size_t len = strlen(pending->line);
+    char *body = pending->json ? pending->json : pending->line;
+    size_t len = strlen(body);
     struct MHD_Response *response;
     enum MHD_Result result;
 
-    response = MHD_create_response_from_buffer(len, pending->line, MHD_RESPMEM_MUST_COPY);
+    response = MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_COPY);
     if (!response)
         return MHD_NO;
     if (len > 0)
-        MHD_add_response_header(response, "Content-Type", "text/plain; charset=utf-8");
+        MHD_add_response_header(response, "Content-Type",
+                                pending->json ? "application/json" : "text/plain; charset=utf-8");
     if (pending->allow)
         MHD_add_response_header(response, "Allow", pending->allow);
     MHD_add_response_header(response, "Cache-Control", "no-store");
@@ -76,6 +79,15 @@ void control_reply(struct control_request *request, unsigned status, const char 
     /* It takes notice of that when it runs next. */
     sd_event_source_set_time_relative(pending->socket->timer, 0);
     sd_event_source_set_enabled(pending->socket->timer, SD_EVENT_ONESHOT);
+}
+
+void control_reply_json(struct control_request *request, unsigned status, const char *json)
+{
+    struct pending *pending = (struct pending *)request;
+
+    if (asprintf(&pending->json, "%s\n", json) < 0)
+        pending->json = NULL;
+    control_reply(request, pending->json ? status : 503, "", NULL);
 }
 
 static const char *header(struct MHD_Connection *connection, const char *name)
@@ -168,9 +180,13 @@ static enum MHD_Result take_argument(void *userdata, enum MHD_ValueKind kind, co
     const struct {
         const char *name;
         const char **value;
-    } known[] = {{"ttl", &request->ttl},     {"value", &request->value},
-                 {"force", &request->force}, {"on_failure", &request->on_failure},
-                 {"dc", &request->dc},       {"rack", &request->rack},
+    } known[] = {{"ttl", &request->ttl},
+                 {"value", &request->value},
+                 {"token", &request->token},
+                 {"force", &request->force},
+                 {"on_failure", &request->on_failure},
+                 {"dc", &request->dc},
+                 {"rack", &request->rack},
                  {"nodes", &request->nodes}};
     size_t i;
 
@@ -236,6 +252,7 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
     if (!pending)
         return;
     free(pending->body);
+    free(pending->json);
     free(pending);
     *state = NULL;
 }

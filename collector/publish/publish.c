@@ -297,6 +297,7 @@ static void publish_documents(struct batch *batch)
         publish_cluster(batch);
     if (batch->all || batch->round || cluster->dirty)
         publish_said(batch);
+    publish_jobs(batch);
     if (!batch->turned_only)
         touch_cluster(batch);
     if (batch->all || batch->round) {

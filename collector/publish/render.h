@@ -11,6 +11,7 @@
 #include "../model/regions.h"
 #include "../model/seeds.h"
 #include "../model/values.h"
+#include "render_jobs.h"
 #include "text.h"
 
 /* An observer as every /healthz/IP body shows it; prepared once for all bodies. */
@@ -37,6 +38,7 @@ struct render_context {
     struct history *history;     /* NULL = there is none; what was published is noted in it */
     const struct decisions *decisions; /* NULL = there are none */
     const char *host;                  /* this one's id */
+    const struct jobs_shown *jobs;     /* NULL = not known yet */
     uint64_t state_digest;             /* values_digest() of what `state` says */
 };
 
