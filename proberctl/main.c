@@ -26,6 +26,11 @@ static const char usage[] =
     "  set KEY VALUE, unset KEY  what operators say; unset = automatic again. Keys:\n"
     "                            readylocaldcs localseeds dcs region-ips reaper-ips reaper-ready\n"
     "  suspend, resume           the observers of the cluster watch and act on nothing; act again\n"
+    "  job start TYPE            a job on one node after the other: restart, cleanup, repair or\n"
+    "                            another unit's; --dc D, --rack R, --nodes IP,IP of those only;\n"
+    "                            --on-failure continue goes on after a node where it failed\n"
+    "  job status, job last [TYPE]   the active one; how the last ones ended\n"
+    "  job abort TYPE            ends it after the current node; --force at once\n"
     "  repaired IP               it has been repaired: repair_needed is over\n"
     "  seeds --apply FILE        writes the seeds into a cassandra.yaml\n"
     "    --own IP                without this host's own node: its broadcast_address, or\n"
@@ -40,46 +45,32 @@ static const char usage[] =
     "Paths and the first node are as in the collector's configuration (--config).\n"
     "Exit status: 0 yes, done; 1 no, refused; 2 cannot tell, wrong usage.\n";
 
+#define SOME (-1) /* one argument or more */
+
 static const struct {
     const char *name;
     int args;
     enum answer (*run)(const struct options *options, char **args);
 } commands[] = {
-    {"status", 0, show_status},
-    {"nodes", 0, show_nodes},
-    {"why", 1, show_why},
-    {"seeds", 0, show_seeds},
-    {"dcs", 0, show_dcs},
-    {"plan", 0, show_plan},
-    {"regions", 0, show_regions},
-    {"wait", 2, wait_ready},
-    {"drain", 1, drain},
-    {"undrain", 1, undrain},
-    {"set", 2, set_value},
-    {"unset", 1, unset_value},
-    {"decisions", 0, show_decisions},
-    {"history", 1, show_history},
-    {"suspend", 0, suspend},
-    {"resume", 0, resume},
-    {"repaired", 1, repaired},
+    {"status", 0, show_status},       {"nodes", 0, show_nodes},     {"why", 1, show_why},
+    {"seeds", 0, show_seeds},         {"dcs", 0, show_dcs},         {"plan", 0, show_plan},
+    {"regions", 0, show_regions},     {"wait", 2, wait_ready},      {"drain", 1, drain},
+    {"undrain", 1, undrain},          {"set", 2, set_value},        {"unset", 1, unset_value},
+    {"decisions", 0, show_decisions}, {"history", 1, show_history}, {"job", SOME, job},
+    {"suspend", 0, suspend},          {"resume", 0, resume},        {"repaired", 1, repaired},
 };
 
 static const struct option long_options[] = {
-    {"segment", required_argument, NULL, 'g'},
-    {"socket", required_argument, NULL, 's'},
-    {"json", no_argument, NULL, 'j'},
-    {"reload", no_argument, NULL, 'r'},
-    {"ttl", required_argument, NULL, 't'},
-    {"timeout", required_argument, NULL, 'w'},
-    {"apply", required_argument, NULL, 'a'},
-    {"first-node", required_argument, NULL, 'f'},
-    {"own", required_argument, NULL, 'o'},
-    {"from-file", required_argument, NULL, 'F'},
-    {"node", required_argument, NULL, 'n'},
-    {"config", required_argument, NULL, 'c'},
-    {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"segment", required_argument, NULL, 'g'}, {"socket", required_argument, NULL, 's'},
+    {"json", no_argument, NULL, 'j'},          {"reload", no_argument, NULL, 'r'},
+    {"ttl", required_argument, NULL, 't'},     {"timeout", required_argument, NULL, 'w'},
+    {"apply", required_argument, NULL, 'a'},   {"first-node", required_argument, NULL, 'f'},
+    {"own", required_argument, NULL, 'o'},     {"from-file", required_argument, NULL, 'F'},
+    {"node", required_argument, NULL, 'n'},    {"on-failure", required_argument, NULL, 'O'},
+    {"dc", required_argument, NULL, 'D'},      {"rack", required_argument, NULL, 'R'},
+    {"nodes", required_argument, NULL, 'N'},   {"force", no_argument, NULL, '!'},
+    {"config", required_argument, NULL, 'c'},  {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 };
 
 void complain(const char *format, ...)
@@ -137,6 +128,14 @@ static const char **field_of(struct options *options, int option)
         return &options->timeout;
     case 'n':
         return &options->node;
+    case 'O':
+        return &options->on_failure;
+    case 'D':
+        return &options->dc;
+    case 'R':
+        return &options->rack;
+    case 'N':
+        return &options->nodes;
     case 'a':
         return &options->apply;
     case 'f':
@@ -160,6 +159,9 @@ static const char *misplaced(const struct options *options, const char *command)
         return "--timeout is for wait and for seeds --apply";
     if (options->node && strcmp(command, "decisions") != 0)
         return "--node is for decisions";
+    if ((options->on_failure || options->dc || options->rack || options->nodes || options->force) &&
+        strcmp(command, "job") != 0)
+        return "--on-failure, --dc, --rack, --nodes and --force are for job";
     if (options->apply && strcmp(command, "seeds") != 0)
         return "--apply is for seeds";
     if ((options->first_node || options->own || options->from_file || options->reload) &&
@@ -227,8 +229,12 @@ static enum answer run(struct options *options, int count, char **args)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(commands[i].name, args[0]) != 0)
             continue;
-        if (commands[i].args == count - 1)
+        if (commands[i].args == count - 1 || (commands[i].args == SOME && count > 1))
             return run_with(options, i, args + 1);
+        if (commands[i].args == SOME) {
+            complain("%s takes arguments", args[0]);
+            return wrong_usage();
+        }
         complain("%s takes %d argument%s, not %d", args[0], commands[i].args,
                  commands[i].args == 1 ? "" : "s", count - 1);
         return wrong_usage();
@@ -250,6 +256,8 @@ int main(int argc, char **argv)
             *field = optarg;
         } else if (option == 'j') {
             options.json = true;
+        } else if (option == '!') {
+            options.force = true;
         } else if (option == 'r') {
             options.reload = true;
         } else if (option == 'V') {

@@ -22,6 +22,8 @@ struct options {
     bool json;
     const char *ttl, *timeout;
     const char *node;                                 /* of decisions; NULL = of all */
+    const char *on_failure, *dc, *rack, *nodes;       /* of job; NULL = not given */
+    bool force;                                       /* of job abort */
     bool reload;                                      /* of seeds --apply */
     const char *apply, *first_node, *own, *from_file; /* of seeds; NULL = not given */
 };
@@ -55,6 +57,11 @@ enum answer resume(const struct options *options, char **args);
 enum answer repaired(const struct options *options, char **args);
 enum answer set_value(const struct options *options, char **args);
 enum answer unset_value(const struct options *options, char **args);
+/* start TYPE, abort TYPE, status, last [TYPE] */
+enum answer job(const struct options *options, char **args);
+/* Sends one request, `url` with http://localhost/ before it; prints what a 200 says. */
+enum answer request(const struct options *options, const char *method, const char *url,
+                    const char *body);
 /* Has the local Cassandra read its file again, which is to have given it these: a JSON array. */
 enum answer reload_seeds(const struct options *options, const char *seeds);
 
