@@ -65,7 +65,8 @@ struct job_node {
     struct prober_addr address;
     char datacenter[NAME_LEN], rack[NAME_LEN];
     enum job_node_state state;
-    bool bad; /* settling: the unit failed */
+    bool bad;    /* settling: the unit failed */
+    bool mended; /* settling: and the node came back while the job was paused for it */
     char why[JOB_WHY_LEN];
     int64_t began_ms, ended_ms;
 };
