@@ -33,12 +33,14 @@ static bool take_time(const json_t *number, int64_t *ret)
 
 /* "settling, failed": how its unit ended is known, and that the node is live is not. */
 static const char settling_bad[] = "settling, failed";
+static const char settling_mended[] = "settling, failed, mended";
 
 static bool take_node_state(const char *word, struct job_node *node)
 {
     if (!word)
         return false;
-    node->bad = strcmp(word, settling_bad) == 0;
+    node->mended = strcmp(word, settling_mended) == 0;
+    node->bad = node->mended || strcmp(word, settling_bad) == 0;
     if (node->bad)
         node->state = JOB_NODE_SETTLING;
     for (unsigned state = JOB_NODE_WAITING; state < JOB_NODE_STATES; state++)
@@ -193,7 +195,9 @@ static json_t *node_array(const struct job_node *node)
     prober_addr_format(&node->address, address);
     return json_pack("[s, o, o, s, o, I, I]", address, text_json(node->datacenter),
                      text_json(node->rack),
-                     node->bad ? settling_bad : job_node_state_word(node->state),
+                     node->mended ? settling_mended
+                     : node->bad  ? settling_bad
+                                  : job_node_state_word(node->state),
                      text_json(node->why), (json_int_t)node->began_ms, (json_int_t)node->ended_ms);
 }
 

@@ -57,8 +57,8 @@ static bool node_same(const struct job_node *a, const struct job_node *b)
 {
     return prober_addr_compare(&a->address, &b->address) == 0 &&
            strcmp(a->datacenter, b->datacenter) == 0 && strcmp(a->rack, b->rack) == 0 &&
-           a->state == b->state && a->bad == b->bad && strcmp(a->why, b->why) == 0 &&
-           a->began_ms == b->began_ms && a->ended_ms == b->ended_ms;
+           a->state == b->state && a->bad == b->bad && a->mended == b->mended &&
+           strcmp(a->why, b->why) == 0 && a->began_ms == b->began_ms && a->ended_ms == b->ended_ms;
 }
 
 bool job_same(const struct job *a, const struct job *b)

@@ -18,9 +18,9 @@
  * node is live again. A leader that is none any more, and a host that comes back late, lose by the
  * version.
  *
- * A node that does not come back pauses the job: it goes on by itself once the node is live, or
- * ends by a person's abort. A unit that fails ends the job once its node is live, unless it is to
- * continue.
+ * A node that does not come back pauses the job: it goes on by itself once the node is live, as
+ * somebody has mended it, or ends by a person's abort. A unit that fails ends the job once its node
+ * is live, unless that took a pause, or it is to continue.
  */
 #ifndef JOBS_H
 #define JOBS_H

@@ -18,7 +18,7 @@ static void set_why(char *why, const char *text)
 static void end_node(struct job_node *node, enum job_node_state state, int64_t wall_ms)
 {
     node->state = state;
-    node->bad = false;
+    node->bad = node->mended = false;
     node->ended_ms = wall_ms;
 }
 
@@ -111,11 +111,13 @@ static bool dead_for_long(const struct job_watch *watch, const struct job_settin
     return watch->dead_since_ms && seen->now_ms - watch->dead_since_ms >= settings->settle_ms;
 }
 
-/* Back from a pause; true when there was one. */
-static bool resume(struct job *job)
+/* Back from a pause; true when there was one. Whoever has mended the node may end the job as well:
+ * that its unit failed is then no reason to. */
+static bool resume(struct job *job, struct job_node *node)
 {
     if (job->state != JOB_PAUSED)
         return false;
+    node->mended = node->bad;
     job->state = JOB_RUNNING;
     job->why[0] = '\0';
     return true;
@@ -161,12 +163,14 @@ static enum job_act settled(struct job *job, size_t node, bool failed, const cha
 {
     struct job_node *it = &job->nodes[node];
     char text[PROBER_ADDR_STRLEN], line[JOB_WHY_LEN];
+    bool mended;
 
-    resume(job);
+    resume(job, it);
+    mended = it->mended;
     if (why)
         set_why(it->why, why);
     end_node(it, failed ? JOB_NODE_FAILED : JOB_NODE_DONE, wall_ms);
-    if (failed && !job->go_on && job->state != JOB_ABORTING) {
+    if (failed && !mended && !job->go_on && job->state != JOB_ABORTING) {
         prober_addr_format(&it->address, text);
         snprintf(line, sizeof(line), "%s failed: %.120s", text, it->why);
         end(job, JOB_FAILED, line, wall_ms);
@@ -179,7 +183,7 @@ static enum job_act settled(struct job *job, size_t node, bool failed, const cha
 static enum job_act lead_acting(struct job *job, struct job_watch *watch, size_t node,
                                 const struct job_settings *settings, const struct job_seen *seen)
 {
-    const struct job_node *it = &job->nodes[node];
+    struct job_node *it = &job->nodes[node];
 
     if (seen->sight.gone)
         return settled(job, node, true, seen->sight.why, seen->wall_ms);
@@ -188,7 +192,7 @@ static enum job_act lead_acting(struct job *job, struct job_watch *watch, size_t
     if (seen->sight.live && it->state == JOB_NODE_SETTLING &&
         seen->now_ms - watch->live_since_ms >= settings->stable_ms)
         return settled(job, node, it->bad, NULL, seen->wall_ms);
-    return seen->sight.live && resume(job) ? JOB_WRITE : JOB_REST;
+    return seen->sight.live && resume(job, it) ? JOB_WRITE : JOB_REST;
 }
 
 static enum job_act lead_waiting(struct job *job, struct job_watch *watch, size_t node,

@@ -256,6 +256,28 @@ static void a_unit_that_fails_ends_it_once_the_node_is_live(void **state)
     assert_int_equal(lead(&led, 0), JOB_FILE);
 }
 
+/* Who mends a node over which the job is paused could have ended the job. */
+static void or_goes_on_once_it_is_mended(void **state)
+{
+    struct led led;
+
+    (void)state;
+    lead_init(&led);
+    run(&led, false);
+    see(&led, "its process is gone");
+    lead(&led, 0);
+    assert_int_equal(lead(&led, settings.settle_ms), JOB_WRITE);
+    assert_int_equal(led.job.state, JOB_PAUSED);
+    see(&led, NULL);
+    assert_int_equal(lead(&led, 1000), JOB_WRITE);
+    assert_int_equal(led.job.state, JOB_RUNNING);
+    assert_true(led.nodes[0].bad && led.nodes[0].mended);
+    assert_int_equal(lead(&led, settings.stable_ms), JOB_WRITE);
+    assert_string_equal(states(&led.job), "fww");
+    assert_string_equal(led.nodes[0].why, "exit status 1");
+    assert_int_equal(led.job.state, JOB_RUNNING);
+}
+
 static void unless_it_is_to_continue(void **state)
 {
     struct led led;
@@ -613,6 +635,7 @@ int main(void)
         cmocka_unit_test(the_next_once_the_last_is_live_again),
         cmocka_unit_test(a_node_that_does_not_come_back_pauses_it),
         cmocka_unit_test(a_unit_that_fails_ends_it_once_the_node_is_live),
+        cmocka_unit_test(or_goes_on_once_it_is_mended),
         cmocka_unit_test(unless_it_is_to_continue),
         cmocka_unit_test(a_node_that_is_not_live_at_its_turn_is_waited_for_and_skipped),
         cmocka_unit_test(whose_host_does_not_begin_is_skipped),
