@@ -184,7 +184,7 @@ $fleet->post("nodes/$ip[1]/crash");
 wait_for(sub { ($etcd->get("${prefix}permit") // '') =~ /"seen_down":true/ }, 'somebody to see it', 30);
 $answer = ask_for($collector[0], "POST /may-stop/$ip[0]");
 like("$answer->{status} $answer->{body}", qr/^409 /, 'nobody else may meanwhile');
-$fleet->post("nodes/$ip[1]/boot");
+$fleet->post("nodes/$ip[1]/start");
 wait_for(sub { !defined $etcd->get("${prefix}permit") }, 'it to be ready and the permit to be gone', 60);
 pass('a restart ends the permit');
 logged($collector[leads()], qr/the permit of ops is over: \Q$ip[1]\E was down and is ready again/, 'who leads says why');
