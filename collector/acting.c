@@ -12,6 +12,7 @@ struct acting {
     const struct cluster *cluster;
     struct control *control;
     struct coordination *coordination;
+    struct follow_keyspaces *keyspaces;
     struct units *units;
     struct job_runner *jobs;
     void (*changed)(void *userdata);
@@ -44,13 +45,10 @@ static void on_gate(const struct permits_ask *ask, const struct permit *seen,
                     struct gate_answer *ret, void *userdata)
 {
     const struct acting *acting = userdata;
-    const struct gate_settings settings = {
-        .bootstrap_grace_ms = 120000,
-        .stable_ms = acting->conf->interval_ms * 3,
-    };
     const struct gate_context context = {
         .cluster = acting->cluster,
-        .settings = &settings,
+        .keyspaces = follow_keyspaces_current(acting->keyspaces),
+        .settings = &acting->conf->gates,
         .permit = seen,
         .now_ms = clock_ms(CLOCK_BOOTTIME),
         .wall_ms = clock_ms(CLOCK_REALTIME),
@@ -112,7 +110,9 @@ int acting_new(sd_event *event, const struct conf *conf, const struct cluster *c
     acting->control = control;
     acting->changed = changed;
     acting->userdata = userdata;
-    r = start_coordination(acting, event);
+    r = follow_keyspaces_new(event, &acting->keyspaces);
+    if (r >= 0)
+        r = start_coordination(acting, event);
     if (r >= 0)
         r = start_jobs(acting, event, record);
     if (r < 0) {
@@ -135,6 +135,29 @@ void acting_configure(struct acting *acting, const struct conf *conf)
     acting->conf = conf;
 }
 
+void acting_set_poller(struct acting *acting, struct poller *poller, bool local_changed)
+{
+    follow_keyspaces_set_poller(acting->keyspaces, poller, acting->conf->membership_ms,
+                                local_changed);
+}
+
+const struct keyspaces *acting_keyspaces(const struct acting *acting)
+{
+    return follow_keyspaces_current(acting->keyspaces);
+}
+
+const struct permit *acting_permit(const struct acting *acting)
+{
+    char why[PERMIT_WHY_LEN];
+    int64_t age_ms;
+    const struct permit *permit = permits_seen(coordination_permits(acting->coordination), &age_ms);
+
+    return permit_state(permit, acting->cluster, clock_ms(CLOCK_BOOTTIME), clock_ms(CLOCK_REALTIME),
+                        why) == PERMIT_HELD
+               ? permit
+               : NULL;
+}
+
 const struct jobs_shown *acting_jobs(struct acting *acting)
 {
     return acting && acting->jobs ? job_runner_shown(acting->jobs) : NULL;
@@ -149,6 +172,7 @@ struct acting *acting_free(struct acting *acting)
     units_free(acting->units);
     job_runner_free(acting->jobs);
     coordination_free(acting->coordination);
+    follow_keyspaces_free(acting->keyspaces);
     free(acting);
     return NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "conf.h"
 #include "control.h"
+#include "follow_keyspaces.h"
 #include "publish/render_jobs.h"
 #include "record.h"
 
@@ -27,6 +28,16 @@ struct acting *acting_free(struct acting *acting);
 /* Call it once a round. */
 void acting_follow(struct acting *acting);
 void acting_configure(struct acting *acting, const struct conf *conf);
+
+/* Whom the local node is asked through. Borrowed; until the next call. `local_changed`: it is
+ * another node. */
+void acting_set_poller(struct acting *acting, struct poller *poller, bool local_changed);
+
+/* How keyspaces are replicated, for the gates. Borrowed until the loop goes on. */
+const struct keyspaces *acting_keyspaces(const struct acting *acting);
+
+/* As last seen; NULL = none, or it is over. Borrowed until the loop goes on. */
+const struct permit *acting_permit(const struct acting *acting);
 
 /* NULL = not known yet. Borrowed until the loop goes on. */
 const struct jobs_shown *acting_jobs(struct acting *acting);

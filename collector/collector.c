@@ -130,6 +130,9 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .decisions = record_decisions(collector->record),
         .host = control_host(collector->control),
         .jobs = acting_jobs(collector->acting),
+        .gates = &collector->conf->gates,
+        .keyspaces = acting_keyspaces(collector->acting),
+        .permit = acting_permit(collector->acting),
     };
     int before = collector->publisher.last_error, r;
 
@@ -260,7 +263,8 @@ static void on_done(struct observation *observation, void *userdata)
         follow_members(collector);
 }
 
-static void on_region(void *userdata)
+/* Another region, who leads, the permit or a job: documents say so. */
+static void on_elsewhere(void *userdata)
 {
     struct collector *collector = userdata;
 
@@ -292,12 +296,6 @@ static void on_round(void *userdata)
                    collector->publisher.last_error);
     notify_ready(collector);
     notify_round(&collector->notify);
-}
-
-/* Who leads, the permit, or a job has changed: documents say so. */
-static void on_acting(void *userdata)
-{
-    on_region(userdata);
 }
 
 static bool on_state(const struct prober_addr *host, const struct http_answer *answer, bool again,
@@ -382,7 +380,7 @@ static int start(struct collector *collector)
     if (r < 0)
         return r;
     r = acting_new(collector->event, collector->conf, collector->cluster, collector->control,
-                   collector->record, on_acting, collector, &collector->acting);
+                   collector->record, on_elsewhere, collector, &collector->acting);
     if (r < 0)
         return r;
     control_set_record(collector->control, collector->record);
@@ -400,8 +398,8 @@ static int start(struct collector *collector)
     if (r < 0)
         return r;
     control_set_poller(collector->control, collector->poller);
-    follow_members(collector);
-    r = region_watch_new(collector->event, collector->conf, on_region, collector,
+    acting_set_poller(collector->acting, collector->poller, false);
+    r = region_watch_new(collector->event, collector->conf, on_elsewhere, collector,
                          &collector->regions);
     if (r == 0)
         region_watch_set_record(collector->regions, collector->record);
@@ -460,11 +458,12 @@ int collector_reload(struct collector *collector, struct conf *conf)
     poller_free(collector->poller);
     collector->poller = poller;
     control_set_poller(collector->control, poller);
+    acting_configure(collector->acting, conf);
+    acting_set_poller(collector->acting, poller, local_changed);
     r = region_watch_configure(collector->regions, conf);
     if (r < 0)
         log_error("reload: cannot ask the other regions: %s", strerror(-r));
     control_configure(collector->control, conf);
-    acting_configure(collector->acting, conf);
     conf_free(collector->conf);
     collector->conf = conf;
     followed_membership_free(&collector->members);

@@ -6,6 +6,7 @@
 #define CONF_H
 
 #include "model/cluster.h"
+#include "model/gates.h"
 #include "model/region.h"
 
 #define CONF_PATH "/etc/cassandra-prober/collector.conf"
@@ -61,9 +62,10 @@ struct conf {
 
     char *region_name;
     char **region_datacenters; /* NULL-terminated; NULL or none = all DCs of the cluster */
-    /* The node that may have itself as its seed, which makes a new cluster; "" = none. This program
-     * checks it only, proberctl goes by it. */
+    /* The node that may have itself as its seed, which makes a new cluster; "" = none. proberctl
+     * and the gates go by it. */
     char *first_node;
+    struct gate_settings gates;
 
     int64_t seeds_patience_ms;
 

@@ -71,6 +71,8 @@ void conf_read_min_observers(struct conf_loader *loader, const struct conf_key *
                              config_setting_t *setting, void *field);
 void conf_read_seed_count(struct conf_loader *loader, const struct conf_key *key,
                           config_setting_t *setting, void *field);
+void conf_read_bool(struct conf_loader *loader, const struct conf_key *key,
+                    config_setting_t *setting, void *field);
 void conf_read_names(struct conf_loader *loader, const struct conf_key *key,
                      config_setting_t *setting, void *field);
 void conf_read_address(struct conf_loader *loader, const struct conf_key *key,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "render_gates.h"
 #include "render_plan.h"
 #include "render_regions.h"
 #include "words.h"
@@ -26,6 +27,8 @@ struct node_keys {
     char brief[PROBER_ADDR_STRLEN + 16];
     char node[PROBER_ADDR_STRLEN + 16];
     char history[PROBER_ADDR_STRLEN + 16];
+    char start[PROBER_ADDR_STRLEN + 16];
+    char stop[PROBER_ADDR_STRLEN + 16];
 };
 
 static void make_keys(const struct node *node, struct node_keys *keys)
@@ -34,6 +37,8 @@ static void make_keys(const struct node *node, struct node_keys *keys)
     snprintf(keys->brief, sizeof(keys->brief), "/healthz/%s?brief", node->text);
     snprintf(keys->node, sizeof(keys->node), "/nodes/%s", node->text);
     snprintf(keys->history, sizeof(keys->history), "/history/%s", node->text);
+    snprintf(keys->start, sizeof(keys->start), "/may-start/%s", node->text);
+    snprintf(keys->stop, sizeof(keys->stop), "/may-stop/%s", node->text);
 }
 
 static void remove_node(struct batch *batch, const struct node_keys *keys)
@@ -44,6 +49,8 @@ static void remove_node(struct batch *batch, const struct node_keys *keys)
     prober_segment_writer_remove(writer, keys->brief, strlen(keys->brief));
     prober_segment_writer_remove(writer, keys->node, strlen(keys->node));
     prober_segment_writer_remove(writer, keys->history, strlen(keys->history));
+    prober_segment_writer_remove(writer, keys->start, strlen(keys->start));
+    prober_segment_writer_remove(writer, keys->stop, strlen(keys->stop));
 }
 
 /* Its readiness changed since the last whole publish. */
@@ -187,6 +194,58 @@ static void publish_plan(struct batch *batch)
     put(batch, "/plan", 200, 0, json);
 }
 
+static void publish_gate(struct batch *batch, const char *key, const struct gate_answer *answer)
+{
+    int status = render_gate(fresh(batch), answer);
+
+    put(batch, key, status, 0, json);
+    touch(batch, key, batch->observed_at_ms);
+}
+
+/* To start, an address that nobody knows is a new node. */
+static void publish_gates_unknown(struct batch *batch, const struct gates *gates)
+{
+    static const struct prober_addr nobody;
+    struct gate_answer answer;
+
+    gates_start(gates, &nobody, NULL, &answer);
+    publish_gate(batch, "/may-start/*", &answer);
+    text_puts(fresh(batch), "{}\n");
+    put(batch, "/may-stop/*", 404, 0, json);
+    touch(batch, "/may-stop/*", batch->observed_at_ms);
+}
+
+/* The answers depend on all nodes and on the time: what is common to them is worked out once, and
+ * what has not changed is not written. */
+static void publish_gates(struct batch *batch)
+{
+    const struct cluster *cluster = batch->context->cluster;
+    struct gate_context context;
+    struct gate_room room;
+    struct gates *gates;
+
+    if (!batch->context->gates)
+        return;
+    render_gate_context(batch->context, &room, &context);
+    gates = gates_new(&context);
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        const struct node *node = cluster->sorted[i];
+        struct gate_answer answer;
+        struct node_keys keys;
+
+        if (node->forgotten)
+            continue;
+        make_keys(node, &keys);
+        gates_start(gates, &node->address, NULL, &answer);
+        publish_gate(batch, keys.start, &answer);
+        gates_stop(gates, &node->address, NULL, &answer);
+        publish_gate(batch, keys.stop, &answer);
+    }
+    publish_gates_unknown(batch, gates);
+    gates_free(gates);
+    gate_room_done(&room);
+}
+
 static void publish_regions(struct batch *batch)
 {
     const struct render_context *context = batch->context;
@@ -300,6 +359,8 @@ static void publish_documents(struct batch *batch)
     publish_jobs(batch);
     if (!batch->turned_only)
         touch_cluster(batch);
+    if (batch->all || batch->round || (cluster->dirty && !batch->turned_only))
+        publish_gates(batch);
     if (batch->all || batch->round) {
         publish_regions(batch);
         publish_record(batch);

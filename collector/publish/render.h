@@ -7,6 +7,7 @@
 
 #include "../model/cluster.h"
 #include "../model/decisions.h"
+#include "../model/gates.h"
 #include "../model/history.h"
 #include "../model/regions.h"
 #include "../model/seeds.h"
@@ -40,6 +41,9 @@ struct render_context {
     const char *host;                  /* this one's id */
     const struct jobs_shown *jobs;     /* NULL = not known yet */
     uint64_t state_digest;             /* values_digest() of what `state` says */
+    const struct gate_settings *gates; /* NULL = /may-start and /may-stop are not published */
+    const struct keyspaces *keyspaces; /* NULL = never read */
+    const struct permit *permit;       /* NULL = none, or it is over */
 };
 
 /* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.
@@ -75,6 +79,9 @@ int64_t render_view_time(const struct render_context *context);
  * nothing is added.
  */
 bool render_said(struct text *text, const struct render_context *context, const char *name);
+
+/* As which seeds are shown. */
+struct seeds_settings render_seeds_settings(const struct render_context *context);
 
 /* What operators say in place of these stands in place of them. */
 void render_local_seeds(struct text *text, const struct render_context *context);

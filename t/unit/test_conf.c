@@ -79,6 +79,11 @@ static void refused_lines(void **state)
         {"readiness: { rise = 0; };", ":1:", "expected a number of rounds"},
         {"readiness: { fall = \"1\"; };", ":1:", "expected a number of rounds"},
         {"seeds: { count = \"3\"; };", ":1:", "expected \"auto\""},
+        {"gates: { bootstrap_grace = \"-1s\"; };", ":1:", "expected a duration"},
+        {"gates: { stable = true; };", ":1:", "gates.stable: expected a duration"},
+        {"gates: { strict = \"true\"; };", ":1:", "true or false, without quotes, got \"true\""},
+        {"gates: { strict = 1; };", ":1:", "gates.strict: expected true or false"},
+        {"gates: { grace = \"1s\"; };", ":1:", "accepted: bootstrap_grace, stable, strict"},
         {"region: { datacenters = \"dc1\"; };", ":1:", "a list of data center names"},
         {"region: { datacenters = [ 1 ]; };", ":1:", "a name in quotes, got 1"},
         {"region: { first_node = \"host1\"; };", ":1:", "an IP address in quotes, or \"\", got"},
@@ -239,6 +244,10 @@ static void empty_file_has_defaults(void **state)
     assert_int_equal(conf->readiness.policy, POLICY_MUTUAL);
     assert_int_equal(conf->readiness.settle_ms, 5000);
     assert_string_equal(conf->first_node, "");
+    assert_int_equal(conf->gates.bootstrap_grace_ms, 120000);
+    assert_int_equal(conf->gates.stable_ms, 10000);
+    assert_false(conf->gates.strict);
+    assert_true(prober_addr_is_unset(&conf->gates.first_node));
     assert_string_equal(conf->segment_path, "/run/cassandra-prober/segment");
     assert_string_equal(conf->store, "local");
     assert_string_equal(conf->store_prefix, "/cassandra-prober/{cluster}/");
@@ -259,6 +268,7 @@ static void good_settings(void **state)
         "readiness: { policy = \"count:3\"; min_observers = \"majority\"; rise = 2; fall = 3;\n"
         "  settle = \"0\"; rehab = \"0\"; };\n"
         "seeds: { count = \"auto\"; };\n"
+        "gates: { bootstrap_grace = \"0\"; stable = \"1min\"; strict = true; };\n"
         "region: { name = \"eu\"; datacenters = [ \"dc1\", \"dc2\" ];\n"
         "  first_node = \"[2001:DB8::1]\"; };\n"
         "coordination: { store = "
@@ -294,6 +304,10 @@ static void good_settings(void **state)
                         "etcd+https://etcd-1.example:2379,[2001:db8::1]:2379,10.0.0.1:1");
     assert_string_equal(conf->store_prefix, "/prober/Prod/");
     assert_int_equal(conf->store_ttl_ms, 3000);
+    assert_int_equal(conf->gates.bootstrap_grace_ms, 0);
+    assert_int_equal(conf->gates.stable_ms, 60000);
+    assert_true(conf->gates.strict);
+    assert_int_equal(prober_addr_compare(&conf->gates.first_node, &v6), 0);
     conf_free(conf);
     text_free(&errors);
 }

@@ -9,6 +9,7 @@ struct house {
     struct fleet fleet;
     struct publisher publisher;
     struct history history;
+    struct gate_settings gates;
 };
 
 static int publish(struct house *house, bool round)
@@ -19,6 +20,7 @@ static int publish(struct house *house, bool round)
                                      .regions = &none,
                                      .region_name = "local",
                                      .history = &house->history,
+                                     .gates = &house->gates,
                                      .now_ms = house->fleet.now_ms};
 
     if (round)
@@ -203,6 +205,51 @@ static void a_first_publish_is_whole(void **state)
     leave(&house);
 }
 
+/* The gates' answers about each node, about one that nobody knows, and about one that is gone. */
+static void the_gates_answer(void **state)
+{
+    struct prober_segment_reader reader;
+    struct prober_reading reading;
+    struct house house;
+    uint64_t version;
+
+    build(&house, state, 4);
+    version = reading_of(&house, "/may-stop/10.0.0.2").version;
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.2").status, 200);
+    assert_true(says(&house, "/may-stop/10.0.0.2", "{\"may\":\"yes\",\"reasons\":[]}\n"));
+    assert_int_equal(reading_of(&house, "/may-start/*").status, 409);
+    assert_true(
+        says(&house, "/may-start/*", "{\"may\":\"no\",\"reasons\":[\"no seed is known\"]}"));
+    assert_int_equal(reading_of(&house, "/may-stop/*").status, 404);
+    fleet_node(&house.fleet, 0)->seed = true;
+    assert_int_equal(pass(&house, true), 0);
+    assert_int_equal(reading_of(&house, "/may-start/*").status, 200);
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.2").version, version);
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.2").observed_at_ms, house.fleet.now_ms);
+
+    fleet_crash(&house.fleet, 3);
+    assert_int_equal(pass(&house, true), 0);
+    assert_int_equal(pass(&house, true), 0);
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.2").status, 409);
+    assert_true(says(&house, "/may-stop/10.0.0.2", "one node of dc1 at a time: 10.0.0.4 is down"));
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.4").status, 200);
+    assert_int_equal(reading_of(&house, "/may-start/10.0.0.4").status, 200);
+    assert_int_equal(reading_of(&house, "/may-start/*").status, 409);
+
+    house.fleet.node[3].silent = true;
+    for (size_t i = 0; i < 3; i++)
+        house.fleet.node[i].row[3] = '-';
+    house.fleet.n = 3;
+    for (int round = 0; round < 8; round++) /* its own view has to age */
+        assert_int_equal(pass(&house, true), 0);
+    reader = prober_segment_writer_view(house.publisher.writer);
+    assert_int_equal(find(&reader, "/may-stop/10.0.0.4", &reading), -ENOENT);
+    assert_int_equal(find(&reader, "/may-start/10.0.0.4", &reading), -ENOENT);
+    assert_int_equal(reading_of(&house, "/may-start/*").status, 200);
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.2").status, 200);
+    leave(&house);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +261,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(histories_that_go_on_wait_their_turn, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(a_first_publish_is_whole, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(the_gates_answer, make_place, remove_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
