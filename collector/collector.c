@@ -9,6 +9,7 @@
 
 #include "control.h"
 #include "control/seeds_file.h"
+#include "coordination.h"
 #include "follow_membership.h"
 #include "follow_values.h"
 #include "journal.h"
@@ -43,6 +44,7 @@ struct collector {
     bool waking;           /* overslept: waits for a pass of polls */
     struct followed_membership members;
     struct control *control; /* the write half */
+    struct coordination *coordination;
     struct followed_values values;
     struct poller_local known; /* who the local node is */
     struct journal journal;
@@ -270,9 +272,51 @@ static void on_round(void *userdata)
     collector->waking = false;
     judge(collector, true);
     control_remember(collector->control, poller_local(collector->poller));
+    coordination_follow(collector->coordination, collector->conf, control_host(collector->control));
     journal_status(&collector->journal, collector->cluster, collector->publisher.last_error);
     notify_ready(collector);
     notify_round(&collector->notify);
+}
+
+/* Who leads, or the permit, has changed: documents say so. */
+static void on_coordination(void *userdata)
+{
+    on_region(userdata);
+}
+
+static void on_gate(const struct permits_ask *ask, const struct permit *seen,
+                    struct gate_answer *ret, void *userdata)
+{
+    struct collector *collector = userdata;
+    const struct gate_settings settings = {
+        .bootstrap_grace_ms = 120000,
+        .stable_ms = collector->conf->interval_ms * 3,
+    };
+    const struct gate_context context = {
+        .cluster = collector->cluster,
+        .settings = &settings,
+        .permit = seen,
+        .now_ms = now_ms(CLOCK_BOOTTIME),
+        .wall_ms = now_ms(CLOCK_REALTIME),
+    };
+
+    (ask->kind == PERMIT_START ? gate_start : gate_stop)(&context, &ask->node, ask->token, ret);
+}
+
+static int start_coordination(struct collector *collector)
+{
+    const struct coordination_settings settings = {
+        .event = collector->event,
+        .conf = collector->conf,
+        .cluster = collector->cluster,
+        .gate = on_gate,
+        .changed = on_coordination,
+        .userdata = collector,
+    };
+    int r = coordination_new(&settings, &collector->coordination);
+
+    control_set_coordination(collector->control, collector->coordination);
+    return r;
 }
 
 static bool on_state(const struct prober_addr *host, const struct http_answer *answer, bool again,
@@ -349,6 +393,9 @@ static int start(struct collector *collector)
                     &collector->known, &collector->control);
     if (r < 0)
         return r;
+    r = start_coordination(collector);
+    if (r < 0)
+        return r;
     follow_values(&collector->values, control_values(collector->control), collector->cluster);
     /* So that the others are asked at once, also while the local node is down. */
     if (collector->conf->peers_mode != PEERS_OFF)
@@ -423,6 +470,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     if (r < 0)
         log_error("reload: cannot ask the other regions: %s", strerror(-r));
     control_configure(collector->control, conf);
+    coordination_configure(collector->conf, conf);
     conf_free(collector->conf);
     collector->conf = conf;
     followed_membership_free(&collector->members);
@@ -452,6 +500,9 @@ struct collector *collector_free(struct collector *collector)
 {
     if (!collector)
         return NULL;
+    if (collector->control)
+        control_set_coordination(collector->control, NULL);
+    coordination_free(collector->coordination);
     control_free(collector->control);
     region_watch_free(collector->regions);
     poller_free(collector->poller);

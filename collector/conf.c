@@ -66,6 +66,18 @@ static const struct conf_key region_keys[] = {
     {"first_node", conf_read_address, AT(first_node), 0, "an IP address in quotes, or \"\""},
     {NULL, NULL, 0, 0, NULL},
 };
+static const struct conf_key coordination_keys[] = {
+    {"store", conf_read_store, AT(store), 0,
+     "\"local\", \"etcd+http://HOST:PORT[,HOST:PORT…]\" or \"etcd+https://…\""},
+    {"ttl", conf_read_ttl, AT(store_ttl_ms), 0, "a duration of 3s to 5min"},
+    {"prefix", conf_read_prefix, AT(store_prefix), 0,
+     "a prefix of keys that begins and ends with \"/\", such as \"/cassandra-prober/{cluster}/\""},
+    {"user", conf_read_string, AT(coordination.user), 0, "a user name in quotes"},
+    {"password_file", conf_read_password_file, AT(coordination.password_file), 0,
+     "a path in quotes"},
+    {"ca_file", conf_read_path, AT(coordination.ca_file), 0, "an absolute path in quotes"},
+    {NULL, NULL, 0, 0, NULL},
+};
 static const struct conf_key segment_keys[] = {
     {"path", conf_read_path, AT(segment_path), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
@@ -86,6 +98,7 @@ static const struct section sections[] = {
     {"readiness", readiness_keys, NULL},
     {"seeds", seeds_keys, NULL},
     {"region", region_keys, NULL},
+    {"coordination", coordination_keys, NULL},
     {"segment", segment_keys, NULL},
     {"state", state_keys, NULL},
     {"control", control_keys, NULL},
@@ -183,6 +196,7 @@ static void check_together(struct conf_loader *loader)
                                                                 : "jmx://{address}:7199");
     check_login(loader, &conf->local, "local", "local");
     check_login(loader, &conf->peers, "peers", "peers");
+    check_login(loader, &conf->coordination, "coordination", "coordination");
     check_regions(loader);
     conf->readiness.view_ttl_ms = conf->view_ttl_ms;
 }
@@ -215,6 +229,9 @@ static struct conf *conf_default(void)
     conf->local_source = strdup("jmx://127.0.0.1:7199");
     conf->region_name = strdup("local");
     conf->first_node = strdup("");
+    conf->store = strdup("local");
+    conf->store_prefix = strdup("/cassandra-prober/{cluster}/");
+    conf->store_ttl_ms = 10000;
     conf->segment_path = strdup(SEGMENT_PATH);
     conf->control_socket = strdup(CONTROL_SOCKET);
     conf->state_path = strdup("/var/lib/cassandra-prober/state.json");
@@ -229,6 +246,7 @@ static struct conf *conf_default(void)
     conf->readiness.settle_ms = 5000;
     conf->readiness.rehab_ms = 60000;
     if (!conf_login_default(&conf->local) || !conf_login_default(&conf->peers) ||
+        !conf_login_default(&conf->coordination) || !conf->store || !conf->store_prefix ||
         !conf->local_source || !conf->region_name || !conf->first_node || !conf->segment_path ||
         !conf->control_socket || !conf->state_path)
         return conf_free(conf);
@@ -314,6 +332,9 @@ struct conf *conf_free(struct conf *conf)
     free(conf->region_datacenters);
     free(conf->first_node);
     conf_lists_free(conf);
+    conf_login_free(&conf->coordination);
+    free(conf->store);
+    free(conf->store_prefix);
     free(conf->segment_path);
     free(conf->control_socket);
     free(conf->state_path);

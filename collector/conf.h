@@ -67,6 +67,12 @@ struct conf {
     struct conf_region *regions; /* this host's own may be among them */
     size_t n_regions;
 
+    /* Where "at most one" is decided: "local", or etcd's members as a URL each. */
+    char *store;
+    struct conf_login coordination;
+    char *store_prefix;   /* of keys, with {cluster} in it where the cluster's name goes */
+    int64_t store_ttl_ms; /* how long what belongs to a session outlives its process */
+
     char *segment_path;
     char *control_socket;
     char *state_path;

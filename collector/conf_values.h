@@ -82,6 +82,14 @@ void conf_read_region_name(struct conf_loader *loader, const struct conf_key *ke
                            config_setting_t *setting, void *field);
 void conf_lists_free(struct conf *conf);
 
+/* In conf_store.c: the section "coordination". */
+void conf_read_store(struct conf_loader *loader, const struct conf_key *key,
+                     config_setting_t *setting, void *field);
+void conf_read_prefix(struct conf_loader *loader, const struct conf_key *key,
+                      config_setting_t *setting, void *field);
+void conf_read_ttl(struct conf_loader *loader, const struct conf_key *key,
+                   config_setting_t *setting, void *field);
+
 /* In conf.c: the texts of a login. */
 bool conf_login_default(struct conf_login *login);
 void conf_login_free(struct conf_login *login);

@@ -35,6 +35,7 @@ struct control {
     struct operator_state *state;
     struct control_socket *socket;
     struct reload_seeds *reload_seeds;
+    struct coordination *coordination;
     sd_event_source *drain_ends;
     control_changed changed;
     void *userdata;
@@ -147,6 +148,15 @@ static void on_request(struct control_request *request, void *userdata)
         reload_seeds_request(control->reload_seeds, request);
         return;
     }
+    if (coordination_wants(request->path) && control->coordination) {
+        coordination_request(control->coordination, request);
+        return;
+    }
+    if (request->token || request->force) {
+        control_reply(request, 400,
+                      "token and force are for " MAY_START_PATH "IP and " MAY_STOP_PATH "IP", NULL);
+        return;
+    }
     status = request_read(control->cluster, control_values(control), control->conf->region_name,
                           request->method, request->path, request->ttl, request->body, request->len,
                           &change, line, &allow);
@@ -229,6 +239,11 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
     *ret_local = control->known;
     *ret = control;
     return 0;
+}
+
+void control_set_coordination(struct control *control, struct coordination *coordination)
+{
+    control->coordination = coordination;
 }
 
 void control_configure(struct control *control, const struct conf *conf)

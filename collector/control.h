@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "conf.h"
+#include "coordination.h"
 #include "model/regions.h"
 #include "model/values.h"
 #include "sources/poller.h"
@@ -25,6 +26,9 @@ typedef int (*control_changed)(void *userdata);
 int control_new(sd_event *event, const struct conf *conf, struct cluster *cluster,
                 control_changed changed, void *userdata, struct poller_local *ret_local,
                 struct control **ret);
+
+/* Who answers for what may be once in the cluster; borrowed. NULL = nobody, as to begin with. */
+void control_set_coordination(struct control *control, struct coordination *coordination);
 
 /* Another configuration. The socket and the state file stay where they are. */
 void control_configure(struct control *control, const struct conf *conf);

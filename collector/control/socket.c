@@ -36,20 +36,23 @@ struct pending {
     bool answered, suspended, handled;
     unsigned status;
     char line[512];
+    char *json; /* instead of the line */
     const char *allow;
 };
 
 static enum MHD_Result queue_answer(struct pending *pending)
 {
-    size_t len = strlen(pending->line);
+    char *body = pending->json ? pending->json : pending->line;
+    size_t len = strlen(body);
     struct MHD_Response *response;
     enum MHD_Result result;
 
-    response = MHD_create_response_from_buffer(len, pending->line, MHD_RESPMEM_MUST_COPY);
+    response = MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_COPY);
     if (!response)
         return MHD_NO;
     if (len > 0)
-        MHD_add_response_header(response, "Content-Type", "text/plain; charset=utf-8");
+        MHD_add_response_header(response, "Content-Type",
+                                pending->json ? "application/json" : "text/plain; charset=utf-8");
     if (pending->allow)
         MHD_add_response_header(response, "Allow", pending->allow);
     MHD_add_response_header(response, "Cache-Control", "no-store");
@@ -76,6 +79,15 @@ void control_reply(struct control_request *request, unsigned status, const char 
     /* It takes notice of that when it runs next. */
     sd_event_source_set_time_relative(pending->socket->timer, 0);
     sd_event_source_set_enabled(pending->socket->timer, SD_EVENT_ONESHOT);
+}
+
+void control_reply_json(struct control_request *request, unsigned status, const char *json)
+{
+    struct pending *pending = (struct pending *)request;
+
+    if (asprintf(&pending->json, "%s\n", json) < 0)
+        pending->json = NULL;
+    control_reply(request, pending->json ? status : 503, "", NULL);
 }
 
 static const char *header(struct MHD_Connection *connection, const char *name)
@@ -164,9 +176,18 @@ static enum MHD_Result take_argument(void *userdata, enum MHD_ValueKind kind, co
 {
     struct pending *pending = userdata;
 
+    struct control_request *request = &pending->request;
+    const struct {
+        const char *name;
+        const char **value;
+    } known[] = {{"ttl", &request->ttl}, {"token", &request->token}, {"force", &request->force}};
+    size_t i;
+
     (void)kind;
-    if (strcmp(key, "ttl") == 0)
-        pending->request.ttl = value ? value : "";
+    for (i = 0; i < sizeof(known) / sizeof(known[0]) && strcmp(key, known[i].name) != 0; i++)
+        ;
+    if (i < sizeof(known) / sizeof(known[0]))
+        *known[i].value = value ? value : "";
     else
         pending->strange = true;
     return MHD_YES;
@@ -183,7 +204,7 @@ static enum MHD_Result handle(struct pending *pending)
         MHD_get_connection_values(pending->connection, MHD_GET_ARGUMENT_KIND, take_argument,
                                   pending);
         if (pending->strange)
-            control_reply(request, MHD_HTTP_BAD_REQUEST, "there is one argument, ttl", NULL);
+            control_reply(request, MHD_HTTP_BAD_REQUEST, "there is no such argument", NULL);
         else if (pending->too_large)
             control_reply(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is larger than 1 MiB",
                           NULL);
@@ -224,6 +245,7 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
     if (!pending)
         return;
     free(pending->body);
+    free(pending->json);
     free(pending);
     *state = NULL;
 }

@@ -16,9 +16,9 @@ struct control_socket;
 
 /* A request that waits for its answer. Borrowed texts live until control_reply(). */
 struct control_request {
-    const char *method, *path; /* path without the query */
-    const char *ttl;           /* of the query; NULL = not given */
-    const char *body;          /* NUL-terminated; may hold NULs, see len */
+    const char *method, *path;       /* path without the query */
+    const char *ttl, *token, *force; /* of the query; NULL = not given */
+    const char *body;                /* NUL-terminated; may hold NULs, see len */
     size_t len;
     char user[CONTROL_USER_LEN]; /* X-Prober-User, else "uid N" of the peer */
     bool cross_site;             /* a browser was made to send it by another site's page */
@@ -42,5 +42,8 @@ struct control_socket *control_socket_free(struct control_socket *socket);
  * otherwise. The request is gone afterwards. */
 void control_reply(struct control_request *request, unsigned status, const char *line,
                    const char *allow);
+
+/* The same with a JSON document, of any length; copied. */
+void control_reply_json(struct control_request *request, unsigned status, const char *json);
 
 #endif

@@ -9,7 +9,7 @@
  * store_session_left().
  *
  * Operations run one after the other in the order in which they were begun; each ends in exactly
- * one call of `done`, later, never from the function that began it.
+ * one call of `done`, later, never from the function that began it, and within STORE_DEADLINE_MS.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -23,6 +23,9 @@
 
 #define STORE_KEY_LEN   128
 #define STORE_VALUE_MAX ((size_t)512 * 1024)
+
+#define STORE_DEADLINE_MS                                                                          \
+    6000 /* of an operation, from its beginning, waiting for others included */
 
 enum store_result {
     STORE_UNKNOWN = 0, /* no answer before the deadline: it may have been done or not; ask again */
@@ -59,6 +62,13 @@ int store_new(sd_event *event, const struct conf *conf, struct store **ret);
  * returns NULL. */
 struct store *store_free(struct store *store);
 
+/*
+ * The cluster whose keys these are: its name goes where coordination.prefix has {cluster}. "" = not
+ * known: operations end with STORE_NONE until it is. Another one ends the session. Without effect
+ * on "local".
+ */
+void store_set_cluster(struct store *store, const char *name);
+
 /* "local" decides only where this collector is the only one that could act. False: operations end
  * with STORE_NONE. Without effect on etcd. */
 void store_set_alone(struct store *store, bool alone);
@@ -79,7 +89,12 @@ int store_delete(struct store *store, const char *key, int64_t revision, store_d
  */
 int64_t store_session_left(const struct store *store);
 
-/* What is wrong with the store now, for a person; "" = nothing. Borrowed. */
+/* Which session it is, counted from 1; 0 = none. What belonged to another one belongs to it no
+ * more. */
+uint64_t store_session(const struct store *store);
+
+/* What is wrong with the store now, for a person; "" = nothing. Borrowed, until the loop goes on.
+ */
 const char *store_problem(const struct store *store);
 
 #endif

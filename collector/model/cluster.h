@@ -108,6 +108,7 @@ struct node_private {
     int64_t gone_generation; /* generation known when its process was found gone */
     bool hung;               /* as its host said last */
     bool starting;           /* a poll found no MBeans, and none has found any since */
+    int64_t alive_ms;        /* when its process was last known to answer, with or without MBeans */
     int64_t old_generation;  /* generation known by then */
     bool was_ready;          /* in a published verdict that changed */
     bool was_drained;        /* when the published verdict became "not ready", and nothing else */

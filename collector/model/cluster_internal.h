@@ -69,6 +69,31 @@ bool node_joining(const struct cluster *cluster, const struct node *node, int64_
 /* Brings node->ineligible and what belongs to it up to now. True when it changed. */
 bool node_update_eligibility(const struct cluster *cluster, struct node *node, int64_t now_ms);
 
+/* activity.c: what nodes do, as gates and permits see it */
+
+/* Its process is there and does not take part yet: no MBeans, or mode STARTING or JOINING. A start
+ * of which nothing was heard for a minute is none. */
+bool node_starting(const struct cluster *cluster, const struct node *node, int64_t now_ms);
+
+/* It is up, and does not serve yet: starting, or its native transport is off. */
+bool node_coming_up(const struct cluster *cluster, const struct node *node, int64_t now_ms);
+
+/* "joining", "leaving", "moving": what no two nodes of a cluster should do at once; NULL =
+ * nothing. */
+const char *node_movement(const struct node *node);
+
+/* It runs, as far as is known: its own view is fresh, somebody that counts sees it UP, or its
+ * process answered within a minute. */
+bool node_running(const struct cluster *cluster, const struct node *node, int64_t now_ms);
+
+/*
+ * NULL = NORMAL, and UP as those that count see it; where nobody is there to see it, as it sees
+ * itself. Else what it is, in words that follow its address ("is down"), in `word` where they are
+ * not literal.
+ */
+#define FLAW_LEN 48
+const char *node_flaw(const struct node *node, char word[FLAW_LEN]);
+
 /* damping.c */
 
 /*

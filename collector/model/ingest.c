@@ -292,10 +292,13 @@ static bool follow_process(struct node *node, const struct observation *observat
  * about to. Nobody else may notice, when it starts again at once. What a start that keeps it from
  * answering makes of the next polls is no news.
  */
-static void follow_start(struct node *node, enum poll_result result)
+static void follow_start(struct node *node, const struct observation *observation)
 {
     struct node_private *private = &node->private;
+    enum poll_result result = observation->result;
 
+    if (result == POLL_OK || result == POLL_NO_MBEAN)
+        private->alive_ms = data_ms(observation);
     if (result == POLL_OK) {
         private->starting = false;
     } else if (result == POLL_NO_MBEAN && !private->starting) {
@@ -338,7 +341,7 @@ bool cluster_ingest(struct cluster *cluster, struct observation *observation, in
     was_fresh = node_view_fresh(cluster, node, now_ms);
     changed |= follow_process(node, observation);
     changed |= follow_hang(cluster, node, observation);
-    follow_start(node, observation->result);
+    follow_start(node, observation);
     node->reported_at_ms = observation->began_ms;
     if (result == POLL_OK) {
         node->polls_ok++;

@@ -6,8 +6,10 @@
  *   - it was given back (the key is gone),
  *   - start: the node is READY; or its TTL has passed and nothing of it starts any more,
  *   - stop: the node has been not UP since it was granted, and is READY again; or its TTL has
- * passed and the node is READY. A TTL that has passed never frees a node that is down: who holds
- * the permit of a node that does not come back has to be told to give it back by a person (DELETE).
+ *     passed and the node is READY, or has left the cluster.
+ * A TTL that has passed never frees a node that is down: who holds the permit of a node that does
+ * not come back has to be told to give it back by a person (DELETE). What is known of a node may be
+ * view_ttl old, so that for so long after it was granted no permit is over by READY.
  */
 #ifndef PERMIT_H
 #define PERMIT_H
@@ -17,6 +19,7 @@
 #define PERMIT_KEY       "permit"
 #define PERMIT_WHO_LEN   64
 #define PERMIT_TOKEN_LEN 40
+#define PERMIT_WHY_LEN   224
 
 enum permit_kind {
     PERMIT_NONE = 0,
@@ -43,9 +46,14 @@ enum permit_state {
     PERMIT_OVER, /* another one may replace it */
 };
 
-/* `now_ms`: CLOCK_BOOTTIME; `wall_ms`: time of day. `why`: for a person, why it is held, or over.
+/*
+ * `now_ms`: CLOCK_BOOTTIME; `wall_ms`: time of day. `why`: for a person, why it is held, or over;
+ * without figures that move, as documents show it. Before the first round it is held.
  */
 enum permit_state permit_state(const struct permit *permit, const struct cluster *cluster,
-                               int64_t now_ms, int64_t wall_ms, char why[192]);
+                               int64_t now_ms, int64_t wall_ms, char why[PERMIT_WHY_LEN]);
+
+/* The node is not UP now: time to set permit.seen_down, when it is not. */
+bool permit_sees_down(const struct permit *permit, const struct cluster *cluster);
 
 #endif

@@ -27,12 +27,14 @@ struct http_request {
     size_t len, room;
     size_t arrived; /* also what is not kept */
     size_t header_bytes;
-    struct curl_slist *condition; /* If-None-Match */
+    struct curl_slist *own_headers; /* If-None-Match, or Authorization; NULL = the common ones */
     char etag[ETAG_LEN];
     int64_t age_ms;
     size_t max_bytes;
     bool too_large;
-    bool own_ca; /* the handle cannot be told to take the system's list again */
+    bool keep_errors;
+    bool conditional; /* by If-None-Match */
+    bool own_ca;      /* the handle cannot be told to take the system's list again */
 };
 
 int http_new(struct multi *multi, struct http **ret)
@@ -122,7 +124,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata)
     }
     curl_easy_getinfo(request->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     /* The body of an error page is read, so that the connection stays, but not kept. */
-    if (status != 200)
+    if (status != 200 && !request->keep_errors)
         return len;
     if (!body_reserve(request, request->len + len)) {
         request->too_large = true;
@@ -203,7 +205,7 @@ static void request_free(struct http_request *request)
         http->pool[http->n_pool++] = request->transfer.easy;
     else
         curl_easy_cleanup(request->transfer.easy);
-    curl_slist_free_all(request->condition);
+    curl_slist_free_all(request->own_headers);
     multi_release(http->multi, request->room);
     free(request->body);
     free(request);
@@ -228,11 +230,11 @@ static void on_done(struct transfer *transfer, CURLcode code)
     }
     /* A status other than 200 says why, however its body ended. */
     if (status >= 300 || (code == CURLE_OK && !request->too_large)) {
-        answer.not_modified = status == 304 && request->condition;
+        answer.not_modified = status == 304 && request->conditional;
         answer.result = answer.not_modified ? POLL_OK : status_result((int)status);
         answer.detail[0] = '\0';
     }
-    if (answer.result == POLL_OK) {
+    if (answer.result == POLL_OK || (request->keep_errors && code == CURLE_OK)) {
         answer.body = request->body;
         answer.len = request->len;
     }
@@ -256,26 +258,47 @@ static CURL *easy_get(struct http *http)
     return easy;
 }
 
+/* The headers of this request alone; the others take the common ones. */
+static int set_headers(CURL *easy, const struct http_ask *ask, struct http_request *request)
+{
+    struct curl_slist *headers = ask->body ? request->http->headers : NULL, *more;
+    char line[ETAG_LEN + 20], *token;
+
+    if (!ask->body && ask->etag && ask->etag[0]) {
+        snprintf(line, sizeof(line), "If-None-Match: %s", ask->etag);
+        request->conditional = true;
+        headers = request->own_headers = curl_slist_append(NULL, line);
+        if (!headers)
+            return -ENOMEM;
+    }
+    if (ask->token && ask->token[0]) {
+        if (asprintf(&token, "Authorization: %s", ask->token) < 0)
+            return -ENOMEM;
+        request->own_headers = curl_slist_append(request->own_headers, token);
+        free(token);
+        more = request->own_headers;
+        for (struct curl_slist *common = headers; more && common && headers != request->own_headers;
+             common = common->next)
+            more = curl_slist_append(request->own_headers, common->data);
+        if (!more)
+            return -ENOMEM;
+        headers = request->own_headers;
+    }
+    return curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK ? 0 : -ENOMEM;
+}
+
 /* What distinguishes a POST from a GET: the handle may have been the other before. */
 static int easy_set_method(CURL *easy, const struct http_ask *ask, struct http_request *request)
 {
-    char line[ETAG_LEN + 20];
-
+    if (set_headers(easy, ask, request) < 0)
+        return -ENOMEM;
     if (ask->body) {
         /* The size first: it says how much of the body is copied. */
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(ask->body));
-        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->http->headers);
         return curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, ask->body) == CURLE_OK ? 0 : -ENOMEM;
     }
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-    if (ask->etag && ask->etag[0]) {
-        snprintf(line, sizeof(line), "If-None-Match: %s", ask->etag);
-        request->condition = curl_slist_append(NULL, line);
-        if (!request->condition)
-            return -ENOMEM;
-    }
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->condition);
     return 0;
 }
 
@@ -293,6 +316,7 @@ static int easy_prepare(CURL *easy, const struct http_ask *ask, struct http_requ
         (request->own_ca &&
          curl_easy_setopt(easy, CURLOPT_CAINFO, ask->login->ca_file) != CURLE_OK))
         return -ENOMEM;
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, ask->once ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ask->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)ask->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
@@ -312,6 +336,7 @@ int http_start(struct http *http, const struct http_ask *ask, http_done done, vo
     request->done = done;
     request->userdata = userdata;
     request->max_bytes = ask->max_bytes;
+    request->keep_errors = ask->keep_errors;
     request->age_ms = -1;
     request->transfer.done = on_done;
     request->transfer.easy = easy_get(http);

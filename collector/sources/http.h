@@ -31,6 +31,9 @@ struct http_ask {
     const struct http_login *login;
     const char *body;   /* NULL = GET */
     const char *etag;   /* of a GET: what is known already; NULL or "" = nothing */
+    const char *token;  /* the header Authorization as it is; NULL or "" = none */
+    bool once;          /* never sent twice: libcurl repeats what a kept connection has swallowed */
+    bool keep_errors;   /* answer.body also of another status, of which it says why */
     int64_t timeout_ms; /* from start to the last byte of the answer */
     size_t max_bytes;   /* of the answer's body */
 };
@@ -39,7 +42,8 @@ struct http_answer {
     enum poll_result result; /* POLL_OK: a whole answer with status 200, or 304 to an ETag */
     bool not_modified;       /* 304 */
     int status;              /* 0 = none */
-    char *body;              /* borrowed, may be written to; NULL unless POLL_OK and len > 0 */
+    char *body; /* borrowed, may be written to; NULL unless POLL_OK (or keep_errors) and
+                   len > 0 */
     size_t len;
     size_t bytes;     /* of the body that arrived, also when it was not kept */
     const char *etag; /* borrowed; "" = none */

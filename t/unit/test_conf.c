@@ -88,6 +88,34 @@ static void refused_lines(void **state)
         {"local: { user = \"u\"; };", "", "needs local.password_file"},
         {"local: { ca_file = \"ca.pem\"; };", ":1:", "an absolute path"},
         {"local: { ca_file = \"/nonexistent/ca\"; };", "", "No such file or directory"},
+        {"coordination: { store = \"etcd\"; };",
+         ":1:", "coordination.store: expected \"local\", \"etcd+http://HOST:PORT"},
+        {"coordination: { store = \"etcd+http://\"; };", ":1:", "got \"etcd+http://\""},
+        {"coordination: { store = \"etcd+http://a\"; };", ":1:", "HOST:PORT"},
+        {"coordination: { store = \"etcd+http://a:1,\"; };", ":1:", "HOST:PORT"},
+        {"coordination: { store = \"etcd+http://a:1,b:0\"; };", ":1:", "HOST:PORT"},
+        {"coordination: { store = \"etcd+http://a:1/x\"; };", ":1:", "HOST:PORT"},
+        {"coordination: { store = \"etcd+http://a:65536\"; };", ":1:", "HOST:PORT"},
+        {"coordination: { store = \"etcd+http://[::1]\"; };", ":1:", "HOST:PORT"},
+        {"coordination: { store = \"etcd+http://[x]:1\"; };", ":1:", "HOST:PORT"},
+        {"coordination: { store = \"etcd+http://u:p@a:1\"; };", ":1:", "with \"@\" in it"},
+        {"coordination: { store = \"etcd+ftp://a:1\"; };", ":1:", "HOST:PORT"},
+        {"coordination: { store = 1; };", ":1:", "got 1"},
+        {"coordination: { ttl = \"2s\"; };",
+         ":1:", "coordination.ttl: expected a duration of 3s to 5min, got \"2s\""},
+        {"coordination: { ttl = \"6min\"; };", ":1:", "got \"6min\""},
+        {"coordination: { ttl = true; };", ":1:", "got true"},
+        {"coordination: { prefix = \"x/\"; };", ":1:", "coordination.prefix: expected a prefix"},
+        {"coordination: { prefix = \"/x\"; };", ":1:", "begins and ends with"},
+        {"coordination: { prefix = \"/{name}/\"; };", ":1:", "got \"/{name}/\""},
+        {"coordination: { prefix = \"/{cluster}/{cluster}/\"; };", ":1:", "expected a prefix"},
+        {"coordination: { prefix = \"/a b/\"; };", ":1:", "expected a prefix"},
+        {"coordination: { prefix = 1; };", ":1:", "got 1"},
+        {"coordination: { user = \"u\"; };", "",
+         "needs coordination.password_file or the systemd credential coordination-password"},
+        {"coordination: { ca_file = \"/nonexistent/ca\"; };", "", "No such file or directory"},
+        {"coordination: { lease = 1; };",
+         ":1:", "accepted: store, ttl, prefix, user, password_file, ca_file"},
         {"region: { name = \"\"; };", ":1:", "region.name: expected a name in quotes, of up to 63"},
         {"region: { name = \"a/b\"; };", ":1:", "got \"a/b\""},
         {"datacenters: { };", ":1:", "datacenters: expected a list of groups"},
@@ -212,6 +240,9 @@ static void empty_file_has_defaults(void **state)
     assert_int_equal(conf->readiness.settle_ms, 5000);
     assert_string_equal(conf->first_node, "");
     assert_string_equal(conf->segment_path, "/run/cassandra-prober/segment");
+    assert_string_equal(conf->store, "local");
+    assert_string_equal(conf->store_prefix, "/cassandra-prober/{cluster}/");
+    assert_int_equal(conf->store_ttl_ms, 10000);
     conf_free(conf);
     text_free(&errors);
 }
@@ -230,6 +261,9 @@ static void good_settings(void **state)
         "seeds: { count = \"auto\"; };\n"
         "region: { name = \"eu\"; datacenters = [ \"dc1\", \"dc2\" ];\n"
         "  first_node = \"[2001:DB8::1]\"; };\n"
+        "coordination: { store = "
+        "\"etcd+https://etcd-1.example:2379,[2001:db8::1]:2379,10.0.0.1:1\";\n"
+        "  ttl = 3; prefix = \"/prober/Prod/\"; };\n"
         "segment: { path = \"/tmp/s\"; };\n",
         &errors);
     struct prober_addr v6;
@@ -256,6 +290,10 @@ static void good_settings(void **state)
     assert_string_equal(conf->region_datacenters[1], "dc2");
     assert_null(conf->region_datacenters[2]);
     assert_string_equal(conf->first_node, "2001:db8::1");
+    assert_string_equal(conf->store,
+                        "etcd+https://etcd-1.example:2379,[2001:db8::1]:2379,10.0.0.1:1");
+    assert_string_equal(conf->store_prefix, "/prober/Prod/");
+    assert_int_equal(conf->store_ttl_ms, 3000);
     conf_free(conf);
     text_free(&errors);
 }

@@ -1,0 +1,52 @@
+/*
+ * What may be once in the whole cluster, on this host: the store, who leads, and the permit, which
+ * is asked for on the control socket: POST and DELETE /may-start/ADDRESS and /may-stop/ADDRESS.
+ */
+#ifndef COORDINATION_H
+#define COORDINATION_H
+
+#include <systemd/sd-event.h>
+
+#include "conf.h"
+#include "control/leader.h"
+#include "control/permit_store.h"
+#include "control/socket.h"
+#include "control/store.h"
+
+#define MAY_START_PATH "/may-start/"
+#define MAY_STOP_PATH  "/may-stop/"
+
+struct coordination;
+
+struct coordination_settings {
+    sd_event *event;
+    const struct conf *conf; /* used by coordination_new() only */
+    const struct cluster *cluster;
+    permits_gate gate;
+    void (*changed)(void *userdata); /* who leads, or the permit, is another one: publish */
+    void *userdata;
+};
+
+int coordination_new(const struct coordination_settings *settings, struct coordination **ret);
+
+/* Requests that wait are answered. Accepts NULL; returns NULL. */
+struct coordination *coordination_free(struct coordination *coordination);
+
+/* Brings it up to what is known of the cluster; `host_id` is this host's. Call it once a round. */
+void coordination_follow(struct coordination *coordination, const struct conf *conf,
+                         const char *host_id);
+
+/* Another configuration: its section "coordination" counts with a restart, which is told. */
+void coordination_configure(const struct conf *before, const struct conf *conf);
+
+/* Whether the path is asked for here. */
+bool coordination_wants(const char *path);
+/* Answers the request, at once or later. */
+void coordination_request(struct coordination *coordination, struct control_request *request);
+
+/* They stay as long as it does. */
+struct store *coordination_store(const struct coordination *coordination);
+struct leader *coordination_leader(const struct coordination *coordination);
+struct permits *coordination_permits(const struct coordination *coordination);
+
+#endif
