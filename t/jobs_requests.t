@@ -93,7 +93,7 @@ my $last = shown()->{last}{restart};
 is_deeply([ @$last{qw(id state)} ], [ $id, 'aborted' ], 'it was aborted');
 like($last->{why}, qr/^aborted by /, 'by whom');
 is_deeply([ map { $_->{state} } @{ $last->{nodes} } ], [ ('skipped') x 3 ], 'nothing ran');
-is(scalar(grep { $_->{why} =~ /^aborted by / && $_->{ended} } @{ $last->{nodes} }), 3, 'and why is said');
+is(scalar(grep { $_->{why} =~ /^aborted by / && $_->{ended} } @{ $last->{nodes} }), 3, 'and why is said') or diag(explain($last));
 ($status, $said) = ctl('job', 'last', 'restart');
 is($status, 1, 'proberctl job last: not done');
 like($said, qr/aborted/, 'says so');
