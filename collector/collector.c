@@ -273,15 +273,10 @@ static void on_round(void *userdata)
     judge(collector, true);
     control_remember(collector->control, poller_local(collector->poller));
     coordination_follow(collector->coordination, collector->conf, control_host(collector->control));
+    control_act(collector->control);
     journal_status(&collector->journal, collector->cluster, collector->publisher.last_error);
     notify_ready(collector);
     notify_round(&collector->notify);
-}
-
-/* Who leads, or the permit, has changed: documents say so. */
-static void on_coordination(void *userdata)
-{
-    on_region(userdata);
 }
 
 static void on_gate(const struct permits_ask *ask, const struct permit *seen,
@@ -310,7 +305,7 @@ static int start_coordination(struct collector *collector)
         .conf = collector->conf,
         .cluster = collector->cluster,
         .gate = on_gate,
-        .changed = on_coordination,
+        .changed = on_region, /* documents say who leads */
         .userdata = collector,
     };
     int r = coordination_new(&settings, &collector->coordination);

@@ -30,6 +30,9 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
 /* Who answers for what may be once in the cluster; borrowed. NULL = nobody, as to begin with. */
 void control_set_coordination(struct control *control, struct coordination *coordination);
 
+/* Carries out the run state of this host's node, if there is anything to do: once a round. */
+void control_act(struct control *control);
+
 /* Another configuration. The socket and the state file stay where they are. */
 void control_configure(struct control *control, const struct conf *conf);
 

@@ -7,6 +7,7 @@
 #include "control/values_json.h"
 #include "log.h"
 #include "messages.h"
+#include "model/run_states.h"
 #include "sources/http.h"
 
 /* Of values that change at once so many are told one by one, and so much of each. */
@@ -53,6 +54,18 @@ static void tell_drain(const struct value *value, const char *by, const char *ho
                   value->user, host);
 }
 
+static void tell_run_state(const struct value *value, const char *by, const char *host)
+{
+    const char *node = value->key + strlen(RUN_STATE_KEY);
+    char host_id[HOST_ID_LEN];
+    enum run_state state;
+
+    if (value->text && run_state_read(value->text, &state, host_id))
+        log_event(
+            &(struct log_event){.priority = LOG_NOTICE, .id = MESSAGE_RUN_STATE, .node = node},
+            "%s: run state %s%s%s on %s", node, run_state_word(state), by, value->user, host);
+}
+
 static void tell(const struct cluster *cluster, const struct value *value)
 {
     const char *by = value->user[0] ? " by " : "", *host = place(cluster, value->host);
@@ -61,6 +74,8 @@ static void tell(const struct cluster *cluster, const struct value *value)
         tell_region(value, by, host);
     else if (strncmp(value->key, "drain/", 6) == 0)
         tell_drain(value, by, host);
+    else if (strncmp(value->key, RUN_STATE_KEY, strlen(RUN_STATE_KEY)) == 0)
+        tell_run_state(value, by, host);
     else if (strncmp(value->key, "seeds/", 6) == 0 && value->text)
         log_event(&(struct log_event){.priority = LOG_NOTICE, .id = MESSAGE_SEEDS_CHOSEN},
                   "seeds of %s: %s, chosen on %s", value->key + 6, value->text, host);

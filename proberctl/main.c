@@ -21,6 +21,13 @@ static const char usage[] =
     "  seeds, dcs                as they are in force, of all regions\n"
     "  plan, regions             what may be added or started next; whose turn it is\n"
     "  drain IP, undrain IP      not ready although it serves; --ttl T ends it by itself\n"
+    "  run-state IP STATE        what systemd does to it there: RUN STOP RESTART TERMINATE\n"
+    "  gate start|stop [IP]      takes the permit to start or stop a node (this host's): 0 when\n"
+    "                            it may, 1 when not; for ExecCondition= and ExecStartPre=\n"
+    "    --wait T                how long it asks again (default 0)\n"
+    "    --fail-open, --fail-closed   what it means when the prober cannot tell: yes, or no\n"
+    "    --own IP                this host's node, where the prober does not know it\n"
+    "    --ttl T                 the permit is given up if nothing starts for that long (10m)\n"
     "  set KEY VALUE, unset KEY  what operators say; unset = automatic again. Keys:\n"
     "                            readylocaldcs localseeds dcs region-ips reaper-ips reaper-ready\n"
     "  seeds --apply FILE        writes the seeds into a cassandra.yaml\n"
@@ -38,23 +45,34 @@ static const char usage[] =
 
 static const struct {
     const char *name;
-    int args;
+    int args, most; /* how many it takes */
     enum answer (*run)(const struct options *options, char **args);
 } commands[] = {
-    {"status", 0, show_status},   {"nodes", 0, show_nodes}, {"why", 1, show_why},
-    {"seeds", 0, show_seeds},     {"dcs", 0, show_dcs},     {"plan", 0, show_plan},
-    {"regions", 0, show_regions}, {"wait", 2, wait_ready},  {"drain", 1, drain},
-    {"undrain", 1, undrain},      {"set", 2, set_value},    {"unset", 1, unset_value},
+    {"status", 0, 0, show_status},   {"nodes", 0, 0, show_nodes},    {"why", 1, 1, show_why},
+    {"seeds", 0, 0, show_seeds},     {"dcs", 0, 0, show_dcs},        {"plan", 0, 0, show_plan},
+    {"regions", 0, 0, show_regions}, {"wait", 2, 2, wait_ready},     {"drain", 1, 1, drain},
+    {"undrain", 1, 1, undrain},      {"run-state", 2, 2, run_state}, {"gate", 1, 2, ask_gate},
+    {"set", 2, 2, set_value},        {"unset", 1, 1, unset_value},
 };
 
 static const struct option long_options[] = {
-    {"segment", required_argument, NULL, 'g'}, {"socket", required_argument, NULL, 's'},
-    {"json", no_argument, NULL, 'j'},          {"reload", no_argument, NULL, 'r'},
-    {"ttl", required_argument, NULL, 't'},     {"timeout", required_argument, NULL, 'w'},
-    {"apply", required_argument, NULL, 'a'},   {"first-node", required_argument, NULL, 'f'},
-    {"own", required_argument, NULL, 'o'},     {"from-file", required_argument, NULL, 'F'},
-    {"config", required_argument, NULL, 'c'},  {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"segment", required_argument, NULL, 'g'},
+    {"socket", required_argument, NULL, 's'},
+    {"json", no_argument, NULL, 'j'},
+    {"reload", no_argument, NULL, 'r'},
+    {"ttl", required_argument, NULL, 't'},
+    {"timeout", required_argument, NULL, 'w'},
+    {"apply", required_argument, NULL, 'a'},
+    {"first-node", required_argument, NULL, 'f'},
+    {"own", required_argument, NULL, 'o'},
+    {"from-file", required_argument, NULL, 'F'},
+    {"wait", required_argument, NULL, 'W'},
+    {"fail-open", no_argument, NULL, 'O'},
+    {"fail-closed", no_argument, NULL, 'C'},
+    {"config", required_argument, NULL, 'c'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 void complain(const char *format, ...)
@@ -116,6 +134,8 @@ static const char **field_of(struct options *options, int option)
         return &options->first_node;
     case 'o':
         return &options->own;
+    case 'W':
+        return &options->wait;
     case 'F':
         return &options->from_file;
     case 'c':
@@ -127,12 +147,18 @@ static const char **field_of(struct options *options, int option)
 /* An option that the command does not know is a mistake, not a wish to be passed over. */
 static const char *misplaced(const struct options *options, const char *command)
 {
-    if (options->ttl && strcmp(command, "drain") != 0)
-        return "--ttl is for drain";
+    bool gate = strcmp(command, "gate") == 0;
+
+    if (options->ttl && strcmp(command, "drain") != 0 && !gate)
+        return "--ttl is for drain and gate";
+    if ((options->wait || options->fail_open || options->fail_closed) && !gate)
+        return "--wait, --fail-open and --fail-closed are for gate";
     if (options->timeout && strcmp(command, "wait") != 0 && !options->apply)
         return "--timeout is for wait and for seeds --apply";
     if (options->apply && strcmp(command, "seeds") != 0)
         return "--apply is for seeds";
+    if (options->own && gate)
+        return NULL;
     if ((options->first_node || options->own || options->from_file || options->reload) &&
         !options->apply)
         return "--first-node, --own, --from-file and --reload are for seeds --apply";
@@ -198,7 +224,7 @@ static enum answer run(struct options *options, int count, char **args)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(commands[i].name, args[0]) != 0)
             continue;
-        if (commands[i].args == count - 1)
+        if (commands[i].args <= count - 1 && count - 1 <= commands[i].most)
             return run_with(options, i, args + 1);
         complain("%s takes %d argument%s, not %d", args[0], commands[i].args,
                  commands[i].args == 1 ? "" : "s", count - 1);
@@ -223,6 +249,10 @@ int main(int argc, char **argv)
             options.json = true;
         } else if (option == 'r') {
             options.reload = true;
+        } else if (option == 'O') {
+            options.fail_open = true;
+        } else if (option == 'C') {
+            options.fail_closed = true;
         } else if (option == 'V') {
             printf("proberctl %s\n", PROBER_VERSION);
             return YES;

@@ -21,8 +21,11 @@ struct options {
     const char *config;           /* NULL = not given */
     bool json;
     const char *ttl, *timeout;
+    const char *wait; /* of gate; NULL = not given */
+    bool fail_open, fail_closed;
     bool reload;                                      /* of seeds --apply */
-    const char *apply, *first_node, *own, *from_file; /* of seeds; NULL = not given */
+    const char *apply, *first_node, *own, *from_file; /* of seeds, own of
+                                                         gate, too; NULL = not given */
 };
 
 /* A line on stderr, with the program's name before it. */
@@ -47,6 +50,8 @@ enum answer wait_ready(const struct options *options, char **args);
 /* What is said on the control socket. */
 enum answer drain(const struct options *options, char **args);
 enum answer undrain(const struct options *options, char **args);
+enum answer run_state(const struct options *options, char **args);
+enum answer ask_gate(const struct options *options, char **args);
 enum answer set_value(const struct options *options, char **args);
 enum answer unset_value(const struct options *options, char **args);
 /* Has the local Cassandra read its file again, which is to have given it these: a JSON array. */

@@ -11,12 +11,22 @@ static const char *const region_keys[] = {
     "readylocaldcs", "localseeds", "dcs", "region-ips", "reaper-ips", "reaper-ready",
 };
 
-/* "region/NAME/KEY", "drain/ADDRESS" in its one spelling, "seeds/DC". */
+/* An address in its one spelling. */
+static bool is_address(const char *name)
+{
+    char text[PROBER_ADDR_STRLEN];
+    struct prober_addr address;
+
+    if (prober_addr_parse(name, strlen(name), &address) < 0)
+        return false;
+    prober_addr_format(&address, text);
+    return strcmp(name, text) == 0;
+}
+
+/* "region/NAME/KEY", "drain/ADDRESS", "runstate/ADDRESS", "seeds/DC". */
 static bool is_key(const char *key)
 {
     const char *name = strchr(key, '/'), *last = strrchr(key, '/');
-    char text[PROBER_ADDR_STRLEN];
-    struct prober_addr address;
 
     if (!name || name[1] == '\0' || strnlen(key, VALUES_KEY_LEN) == VALUES_KEY_LEN)
         return false;
@@ -25,12 +35,8 @@ static bool is_key(const char *key)
             return false;
     if (strncmp(key, "seeds/", 6) == 0)
         return true;
-    if (strncmp(key, "drain/", 6) == 0) {
-        if (prober_addr_parse(key + 6, strlen(key + 6), &address) < 0)
-            return false;
-        prober_addr_format(&address, text);
-        return strcmp(key + 6, text) == 0;
-    }
+    if (strncmp(key, "drain/", 6) == 0 || strncmp(key, "runstate/", 9) == 0)
+        return is_address(name + 1);
     if (strncmp(key, "region/", 7) != 0 || last <= name + 1)
         return false;
     for (size_t i = 0; i < sizeof(region_keys) / sizeof(region_keys[0]); i++)
