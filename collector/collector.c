@@ -7,9 +7,9 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "acting.h"
 #include "control.h"
 #include "control/seeds_file.h"
-#include "coordination.h"
 #include "follow_membership.h"
 #include "follow_values.h"
 #include "journal.h"
@@ -18,6 +18,7 @@
 #include "notify.h"
 #include "prober_segment_writer.h"
 #include "publish/publish.h"
+#include "record.h"
 #include "region_watch.h"
 #include "sources/poller.h"
 
@@ -44,9 +45,11 @@ struct collector {
     bool waking;           /* overslept: waits for a pass of polls */
     struct followed_membership members;
     struct control *control; /* the write half */
-    struct coordination *coordination;
+    struct acting *acting;
     struct followed_values values;
     struct poller_local known; /* who the local node is */
+    struct history history;
+    struct record *record; /* the decision log */
     struct journal journal;
     int64_t wall_offset_ms;
     bool ready; /* READY=1 was sent */
@@ -78,7 +81,7 @@ static void follow_wall_clock(struct collector *collector)
 
     if (llabs(offset - collector->wall_offset_ms) <= WALL_STEP_MS)
         return;
-    collector->wall_offset_ms = offset;
+    collector->wall_offset_ms = collector->cluster->wall_offset_ms = offset;
     collector->publisher.published = false;
 }
 
@@ -123,6 +126,13 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .values = control_values(collector->control),
         .state = collector->values.state,
         .state_digest = collector->values.digest,
+        .history = &collector->history,
+        .decisions = record_decisions(collector->record),
+        .host = control_host(collector->control),
+        .jobs = acting_jobs(collector->acting),
+        .gates = &collector->conf->gates,
+        .keyspaces = acting_keyspaces(collector->acting),
+        .permit = acting_permit(collector->acting),
     };
     int before = collector->publisher.last_error, r;
 
@@ -130,6 +140,8 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
     context.wall_offset_ms = collector->wall_offset_ms;
     if (!render_prepare(&context))
         return -ENOMEM;
+    if (round && !history_add(&collector->history, collector->cluster, at_ms))
+        log_warning("no memory for the history of all nodes");
     if (round)
         measure(&collector->figures, &collector->publisher, collector->poller);
     r = publisher_publish(&collector->publisher, &context, &collector->figures, round);
@@ -158,11 +170,13 @@ static int judge(struct collector *collector, bool round)
     int r;
 
     control_drain(collector->control, at_ms);
-    follow_values(&collector->values, control_values(collector->control), cluster);
+    follow_values(&collector->values, control_values(collector->control), cluster,
+                  collector->record);
     poller_set_values(collector->poller, collector->values.asks);
     cluster_evaluate(cluster, round, at_ms, &decisions, &n);
     follow_wishes(collector);
-    journal_decisions(decisions, n);
+    journal_nodes(&collector->journal, cluster);
+    journal_decisions(&collector->journal, cluster, decisions, n);
     journal_observers(&collector->journal, cluster);
     control_seeds(collector->control, region_watch_regions(collector->regions), at_ms);
     if (region_watch_judge(collector->regions, cluster, control_values(collector->control), at_ms))
@@ -235,8 +249,11 @@ static void on_done(struct observation *observation, void *userdata)
     struct collector *collector = userdata;
     bool changed = cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME));
 
-    if (control_follow_cluster(collector->control))
+    if (control_follow_cluster(collector->control)) {
         region_watch_forget(collector->regions);
+        record_decision(collector->record, "collector", NULL, "values set aside",
+                        "this host's node is of another cluster now", NULL);
+    }
     if (!changed)
         return;
     follow_wishes(collector);
@@ -246,7 +263,8 @@ static void on_done(struct observation *observation, void *userdata)
         follow_members(collector);
 }
 
-static void on_region(void *userdata)
+/* Another region, who leads, the permit or a job: documents say so. */
+static void on_elsewhere(void *userdata)
 {
     struct collector *collector = userdata;
 
@@ -272,46 +290,12 @@ static void on_round(void *userdata)
     collector->waking = false;
     judge(collector, true);
     control_remember(collector->control, poller_local(collector->poller));
-    coordination_follow(collector->coordination, collector->conf, control_host(collector->control));
-    control_act(collector->control);
-    journal_status(&collector->journal, collector->cluster, collector->publisher.last_error);
+    acting_follow(collector->acting);
+    journal_status(&collector->journal, collector->cluster,
+                   observer_suspended(control_values(collector->control)),
+                   collector->publisher.last_error);
     notify_ready(collector);
     notify_round(&collector->notify);
-}
-
-static void on_gate(const struct permits_ask *ask, const struct permit *seen,
-                    struct gate_answer *ret, void *userdata)
-{
-    struct collector *collector = userdata;
-    const struct gate_settings settings = {
-        .bootstrap_grace_ms = 120000,
-        .stable_ms = collector->conf->interval_ms * 3,
-    };
-    const struct gate_context context = {
-        .cluster = collector->cluster,
-        .settings = &settings,
-        .permit = seen,
-        .now_ms = now_ms(CLOCK_BOOTTIME),
-        .wall_ms = now_ms(CLOCK_REALTIME),
-    };
-
-    (ask->kind == PERMIT_START ? gate_start : gate_stop)(&context, &ask->node, ask->token, ret);
-}
-
-static int start_coordination(struct collector *collector)
-{
-    const struct coordination_settings settings = {
-        .event = collector->event,
-        .conf = collector->conf,
-        .cluster = collector->cluster,
-        .gate = on_gate,
-        .changed = on_region, /* documents say who leads */
-        .userdata = collector,
-    };
-    int r = coordination_new(&settings, &collector->coordination);
-
-    control_set_coordination(collector->control, collector->coordination);
-    return r;
 }
 
 static bool on_state(const struct prober_addr *host, const struct http_answer *answer, bool again,
@@ -383,15 +367,25 @@ static int start(struct collector *collector)
     collector->cluster = cluster_new(&collector->conf->readiness);
     if (!collector->cluster)
         return -ENOMEM;
+    follow_wall_clock(collector);
+    r = record_new(collector->event, collector->conf->state_path, &collector->record);
+    if (r < 0)
+        return r;
+    collector->journal.record = collector->record;
+    record_decision(collector->record, "collector", NULL, "started", "version " PROBER_VERSION,
+                    NULL);
     add_static_peers(collector->conf, collector->cluster);
     r = control_new(collector->event, collector->conf, collector->cluster, on_values, collector,
                     &collector->known, &collector->control);
     if (r < 0)
         return r;
-    r = start_coordination(collector);
+    r = acting_new(collector->event, collector->conf, collector->cluster, collector->control,
+                   collector->record, on_elsewhere, collector, &collector->acting);
     if (r < 0)
         return r;
-    follow_values(&collector->values, control_values(collector->control), collector->cluster);
+    control_set_record(collector->control, collector->record);
+    follow_values(&collector->values, control_values(collector->control), collector->cluster,
+                  collector->record);
     /* So that the others are asked at once, also while the local node is down. */
     if (collector->conf->peers_mode != PEERS_OFF)
         prober_segment_writer_each(collector->writer, recall_node, collector->cluster);
@@ -404,9 +398,12 @@ static int start(struct collector *collector)
     if (r < 0)
         return r;
     control_set_poller(collector->control, collector->poller);
-    follow_members(collector);
-    return region_watch_new(collector->event, collector->conf, on_region, collector,
-                            &collector->regions);
+    acting_set_poller(collector->acting, collector->poller, false);
+    r = region_watch_new(collector->event, collector->conf, on_elsewhere, collector,
+                         &collector->regions);
+    if (r == 0)
+        region_watch_set_record(collector->regions, collector->record);
+    return r;
 }
 
 int collector_new(sd_event *event, struct conf *conf, struct collector **ret)
@@ -461,11 +458,12 @@ int collector_reload(struct collector *collector, struct conf *conf)
     poller_free(collector->poller);
     collector->poller = poller;
     control_set_poller(collector->control, poller);
+    acting_configure(collector->acting, conf);
+    acting_set_poller(collector->acting, poller, local_changed);
     r = region_watch_configure(collector->regions, conf);
     if (r < 0)
         log_error("reload: cannot ask the other regions: %s", strerror(-r));
     control_configure(collector->control, conf);
-    coordination_configure(collector->conf, conf);
     conf_free(collector->conf);
     collector->conf = conf;
     followed_membership_free(&collector->members);
@@ -478,6 +476,8 @@ int collector_reload(struct collector *collector, struct conf *conf)
     follow_members(collector);
     collector->publisher.published = false; /* documents depend on the configuration, too */
     collector->figures.reloads++;
+    record_decision(collector->record, "collector", NULL, "configuration read again", NULL,
+                    "SIGHUP");
     return 0;
 }
 
@@ -489,15 +489,15 @@ bool collector_is_ready(const struct collector *collector)
 void collector_reload_refused(struct collector *collector)
 {
     collector->figures.reload_failures++;
+    record_decision(collector->record, "collector", NULL,
+                    "configuration refused, the old one stays", "the journal says why", "SIGHUP");
 }
 
 struct collector *collector_free(struct collector *collector)
 {
     if (!collector)
         return NULL;
-    if (collector->control)
-        control_set_coordination(collector->control, NULL);
-    coordination_free(collector->coordination);
+    acting_free(collector->acting);
     control_free(collector->control);
     region_watch_free(collector->regions);
     poller_free(collector->poller);
@@ -509,6 +509,8 @@ struct collector *collector_free(struct collector *collector)
     followed_membership_free(&collector->members);
     journal_free(&collector->journal);
     followed_values_free(&collector->values);
+    record_free(collector->record);
+    history_free(&collector->history);
     conf_free(collector->conf);
     sd_event_unref(collector->event);
     free(collector);

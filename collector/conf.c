@@ -79,6 +79,19 @@ static const struct conf_key coordination_keys[] = {
     {"ca_file", conf_read_path, AT(coordination.ca_file), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
 };
+static const struct conf_key jobs_keys[] = {
+    {"settle", conf_read_duration, AT(jobs_settle_ms), 1000, NULL},
+    {"stable", conf_read_duration, AT(jobs_stable_ms), 1000, NULL},
+    {"units", conf_read_job_units, 0, 0,
+     "a list of \"TYPE=UNIT\": [ \"compact=my-compact.service\" ]"},
+    {NULL, NULL, 0, 0, NULL},
+};
+static const struct conf_key gates_keys[] = {
+    {"bootstrap_grace", conf_read_duration, AT(gates.bootstrap_grace_ms), 0, NULL},
+    {"stable", conf_read_duration, AT(gates.stable_ms), 0, NULL},
+    {"strict", conf_read_bool, AT(gates.strict), 0, "true or false, without quotes"},
+    {NULL, NULL, 0, 0, NULL},
+};
 static const struct conf_key segment_keys[] = {
     {"path", conf_read_path, AT(segment_path), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
@@ -100,6 +113,8 @@ static const struct section sections[] = {
     {"seeds", seeds_keys, NULL},
     {"region", region_keys, NULL},
     {"coordination", coordination_keys, NULL},
+    {"jobs", jobs_keys, NULL},
+    {"gates", gates_keys, NULL},
     {"segment", segment_keys, NULL},
     {"state", state_keys, NULL},
     {"control", control_keys, NULL},
@@ -200,6 +215,8 @@ static void check_together(struct conf_loader *loader)
     check_login(loader, &conf->coordination, "coordination", "coordination");
     check_regions(loader);
     conf->readiness.view_ttl_ms = conf->view_ttl_ms;
+    if (*conf->first_node)
+        prober_addr_parse(conf->first_node, strlen(conf->first_node), &conf->gates.first_node);
 }
 
 bool conf_login_default(struct conf_login *login)
@@ -238,6 +255,10 @@ static struct conf *conf_default(void)
     conf->control_socket = strdup(CONTROL_SOCKET);
     conf->state_path = strdup("/var/lib/cassandra-prober/state.json");
     conf->seeds_patience_ms = 300000;
+    conf->jobs_settle_ms = 600000;
+    conf->jobs_stable_ms = 10000;
+    conf->gates.bootstrap_grace_ms = 120000;
+    conf->gates.stable_ms = 10000;
     conf->interval_ms = 500;
     conf->timeout_ms = 1000;
     conf->view_ttl_ms = 3000;
@@ -335,6 +356,7 @@ struct conf *conf_free(struct conf *conf)
     free(conf->region_datacenters);
     free(conf->first_node);
     conf_lists_free(conf);
+    conf_jobs_free(conf);
     conf_login_free(&conf->coordination);
     free(conf->store);
     free(conf->store_prefix);

@@ -6,6 +6,7 @@
 #define CONF_H
 
 #include "model/cluster.h"
+#include "model/gates.h"
 #include "model/region.h"
 
 #define CONF_PATH "/etc/cassandra-prober/collector.conf"
@@ -40,6 +41,11 @@ struct conf_region {
     struct conf_login login;
 };
 
+/* The unit of a type of jobs. */
+struct conf_job {
+    char *type, *unit;
+};
+
 struct conf {
     char *local_source; /* source URL; "" = no Cassandra on this host */
     struct conf_login local;
@@ -57,9 +63,10 @@ struct conf {
 
     char *region_name;
     char **region_datacenters; /* NULL-terminated; NULL or none = all DCs of the cluster */
-    /* The node that may have itself as its seed, which makes a new cluster; "" = none. This program
-     * checks it only, proberctl goes by it. */
+    /* The node that may have itself as its seed, which makes a new cluster; "" = none. proberctl
+     * and the gates go by it. */
     char *first_node;
+    struct gate_settings gates;
 
     int64_t seeds_patience_ms;
 
@@ -73,6 +80,11 @@ struct conf {
     struct conf_login coordination;
     char *store_prefix;   /* of keys, with {cluster} in it where the cluster's name goes */
     int64_t store_ttl_ms; /* how long what belongs to a session outlives its process */
+
+    /* Cluster jobs. */
+    int64_t jobs_settle_ms, jobs_stable_ms;
+    struct conf_job *jobs; /* whose units are not called as shipped */
+    size_t n_jobs;
 
     char *segment_path;
     char *control_socket;

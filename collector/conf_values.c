@@ -422,6 +422,15 @@ void conf_read_unit(struct conf_loader *loader, const struct conf_key *key,
         set_string(loader, field, value);
 }
 
+void conf_read_bool(struct conf_loader *loader, const struct conf_key *key,
+                    config_setting_t *setting, void *field)
+{
+    if (config_setting_type(setting) == CONFIG_TYPE_BOOL)
+        *(bool *)field = config_setting_get_bool(setting) != 0;
+    else
+        conf_expected(loader, setting, key->expected);
+}
+
 void conf_read_address(struct conf_loader *loader, const struct conf_key *key,
                        config_setting_t *setting, void *field)
 {

@@ -71,6 +71,8 @@ void conf_read_min_observers(struct conf_loader *loader, const struct conf_key *
                              config_setting_t *setting, void *field);
 void conf_read_seed_count(struct conf_loader *loader, const struct conf_key *key,
                           config_setting_t *setting, void *field);
+void conf_read_bool(struct conf_loader *loader, const struct conf_key *key,
+                    config_setting_t *setting, void *field);
 void conf_read_names(struct conf_loader *loader, const struct conf_key *key,
                      config_setting_t *setting, void *field);
 void conf_read_address(struct conf_loader *loader, const struct conf_key *key,
@@ -80,6 +82,10 @@ void conf_read_datacenters(struct conf_loader *loader, config_setting_t *list);
 void conf_read_regions(struct conf_loader *loader, config_setting_t *list);
 void conf_read_region_name(struct conf_loader *loader, const struct conf_key *key,
                            config_setting_t *setting, void *field);
+/* In conf_jobs.c. */
+void conf_read_job_units(struct conf_loader *loader, const struct conf_key *key,
+                         config_setting_t *setting, void *field);
+void conf_jobs_free(struct conf *conf);
 void conf_lists_free(struct conf *conf);
 
 /* In conf_store.c: the section "coordination". */

@@ -22,9 +22,9 @@
 #define WHY_LEN     1024
 
 enum gate_said {
-    GATE_CANNOT_TELL,
-    GATE_NO,
-    GATE_YES,
+    SAID_NOTHING,
+    SAID_NO,
+    SAID_YES,
 };
 
 struct gate {
@@ -75,12 +75,12 @@ static enum gate_said judge(struct gate *gate, long status, const char *text)
 {
     json_t *answer = json_loads(text, 0, NULL);
     const char *may = json_string_value(json_object_get(answer, "may"));
-    enum gate_said said = GATE_CANNOT_TELL;
+    enum gate_said said = SAID_NOTHING;
 
     if (status == 200 && json_is_string(json_object_get(answer, "token")))
-        said = GATE_YES;
+        said = SAID_YES;
     else if (status == 409 && may && strcmp(may, "no") == 0)
-        said = GATE_NO;
+        said = SAID_NO;
     if (may)
         join_reasons(gate, json_object_get(answer, "reasons"));
     else
@@ -122,7 +122,7 @@ static enum gate_said ask(struct gate *gate)
         return judge(gate, status, body.text);
     snprintf(gate->why, sizeof(gate->why), "%s: %s", gate->options->socket,
              error ? strerror((int)error) : curl_easy_strerror(code));
-    return GATE_CANNOT_TELL;
+    return SAID_NOTHING;
 }
 
 /* This host's own node, as the collector knows it. */
@@ -170,7 +170,7 @@ static void make_url(struct gate *gate)
 static enum gate_said try_once(struct gate *gate)
 {
     if (gate->node[0] == '\0' && !find_own(gate))
-        return GATE_CANNOT_TELL;
+        return SAID_NOTHING;
     make_url(gate);
     return ask(gate);
 }
@@ -186,17 +186,17 @@ static enum gate_said wait_for(struct gate *gate, int64_t wait_ms)
         enum gate_said said = try_once(gate);
         int64_t now_ms = prober_segment_now_ms();
 
-        if (said != GATE_CANNOT_TELL)
+        if (said != SAID_NOTHING)
             doubt_ms = -1;
         else if (doubt_ms < 0)
             doubt_ms = now_ms;
-        if (said == GATE_YES || now_ms - began_ms >= wait_ms ||
-            (said == GATE_CANNOT_TELL && !gate->options->fail_closed &&
+        if (said == SAID_YES || now_ms - began_ms >= wait_ms ||
+            (said == SAID_NOTHING && !gate->options->fail_closed &&
              now_ms - doubt_ms >= PATIENCE_MS))
             return said;
-        if (!told && said == GATE_NO)
+        if (!told && said == SAID_NO)
             printf("%s waits for permission to %s: %s\n", gate->node, gate->verb, gate->why);
-        told |= said == GATE_NO;
+        told |= said == SAID_NO;
         fflush(stdout);
         nanosleep(&again, NULL);
     }
@@ -208,13 +208,13 @@ static enum answer give_answer(const struct gate *gate, enum gate_said said)
     const char *node = gate->node[0] ? gate->node : "this node";
 
     switch (said) {
-    case GATE_YES:
+    case SAID_YES:
         printf("%s may %s\n", node, gate->verb);
         return YES;
-    case GATE_NO:
+    case SAID_NO:
         complain("%s may not %s: %s", node, gate->verb, gate->why);
         return NO;
-    case GATE_CANNOT_TELL:
+    case SAID_NOTHING:
         break;
     }
     if (options->fail_open) {
@@ -239,8 +239,8 @@ enum answer ask_gate(const struct options *options, char **args)
     const char *name = args[1] ? args[1] : options->own;
     int64_t wait_ms = 0;
 
-    if (strcmp(args[0], "start") != 0 && strcmp(args[0], "stop") != 0) {
-        complain("gate %s: start or stop", args[0]);
+    if ((args[1] && args[2]) || (strcmp(args[0], "start") != 0 && strcmp(args[0], "stop") != 0)) {
+        complain("gate takes start or stop, and a node's address");
         return CANNOT_TELL;
     }
     if (options->fail_open && options->fail_closed) {

@@ -20,6 +20,8 @@ static const char usage[] =
     "  wait ready IP             waits until it is; --timeout T (default 5m)\n"
     "  seeds, dcs                as they are in force, of all regions\n"
     "  plan, regions             what may be added or started next; whose turn it is\n"
+    "  decisions                 what changed, why, when and by whom; --node IP of that one\n"
+    "  history IP                how a node was found, newest first\n"
     "  drain IP, undrain IP      not ready although it serves; --ttl T ends it by itself\n"
     "  run-state IP STATE        what systemd does to it there: RUN STOP RESTART TERMINATE\n"
     "  gate start|stop [IP]      takes the permit to start or stop a node (this host's): 0 when\n"
@@ -30,6 +32,13 @@ static const char usage[] =
     "    --ttl T                 the permit is given up if nothing starts for that long (10m)\n"
     "  set KEY VALUE, unset KEY  what operators say; unset = automatic again. Keys:\n"
     "                            readylocaldcs localseeds dcs region-ips reaper-ips reaper-ready\n"
+    "  suspend, resume           the observers of the cluster watch and act on nothing; act again\n"
+    "  job start TYPE            a job on one node after the other: restart, cleanup, repair or\n"
+    "                            another unit's; --dc D, --rack R, --nodes IP,IP of those only;\n"
+    "                            --on-failure continue goes on after a node where it failed\n"
+    "  job status, job last [TYPE]   the active one; how the last ones ended\n"
+    "  job abort TYPE            ends it after the current node; --force at once\n"
+    "  repaired IP               it has been repaired: repair_needed is over\n"
     "  seeds --apply FILE        writes the seeds into a cassandra.yaml\n"
     "    --own IP                without this host's own node: its broadcast_address, or\n"
     "                            listen_address where there is none (default: as the prober\n"
@@ -43,16 +52,20 @@ static const char usage[] =
     "Paths and the first node are as in the collector's configuration (--config).\n"
     "Exit status: 0 yes, done; 1 no, refused; 2 cannot tell, wrong usage.\n";
 
+#define SOME (-1) /* one argument or more */
+
 static const struct {
     const char *name;
-    int args, most; /* how many it takes */
+    int args;
     enum answer (*run)(const struct options *options, char **args);
 } commands[] = {
-    {"status", 0, 0, show_status},   {"nodes", 0, 0, show_nodes},    {"why", 1, 1, show_why},
-    {"seeds", 0, 0, show_seeds},     {"dcs", 0, 0, show_dcs},        {"plan", 0, 0, show_plan},
-    {"regions", 0, 0, show_regions}, {"wait", 2, 2, wait_ready},     {"drain", 1, 1, drain},
-    {"undrain", 1, 1, undrain},      {"run-state", 2, 2, run_state}, {"gate", 1, 2, ask_gate},
-    {"set", 2, 2, set_value},        {"unset", 1, 1, unset_value},
+    {"status", 0, show_status},       {"nodes", 0, show_nodes},     {"why", 1, show_why},
+    {"seeds", 0, show_seeds},         {"dcs", 0, show_dcs},         {"plan", 0, show_plan},
+    {"regions", 0, show_regions},     {"wait", 2, wait_ready},      {"drain", 1, drain},
+    {"undrain", 1, undrain},          {"set", 2, set_value},        {"unset", 1, unset_value},
+    {"decisions", 0, show_decisions}, {"history", 1, show_history}, {"job", SOME, job},
+    {"suspend", 0, suspend},          {"resume", 0, resume},        {"repaired", 1, repaired},
+    {"run-state", 2, run_state},      {"gate", SOME, ask_gate},
 };
 
 static const struct option long_options[] = {
@@ -66,9 +79,15 @@ static const struct option long_options[] = {
     {"first-node", required_argument, NULL, 'f'},
     {"own", required_argument, NULL, 'o'},
     {"from-file", required_argument, NULL, 'F'},
+    {"node", required_argument, NULL, 'n'},
+    {"on-failure", required_argument, NULL, 'O'},
+    {"dc", required_argument, NULL, 'D'},
+    {"rack", required_argument, NULL, 'R'},
+    {"nodes", required_argument, NULL, 'N'},
+    {"force", no_argument, NULL, '!'},
     {"wait", required_argument, NULL, 'W'},
-    {"fail-open", no_argument, NULL, 'O'},
-    {"fail-closed", no_argument, NULL, 'C'},
+    {"fail-open", no_argument, NULL, '('},
+    {"fail-closed", no_argument, NULL, ')'},
     {"config", required_argument, NULL, 'c'},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -128,6 +147,16 @@ static const char **field_of(struct options *options, int option)
         return &options->ttl;
     case 'w':
         return &options->timeout;
+    case 'n':
+        return &options->node;
+    case 'O':
+        return &options->on_failure;
+    case 'D':
+        return &options->dc;
+    case 'R':
+        return &options->rack;
+    case 'N':
+        return &options->nodes;
     case 'a':
         return &options->apply;
     case 'f':
@@ -155,6 +184,11 @@ static const char *misplaced(const struct options *options, const char *command)
         return "--wait, --fail-open and --fail-closed are for gate";
     if (options->timeout && strcmp(command, "wait") != 0 && !options->apply)
         return "--timeout is for wait and for seeds --apply";
+    if (options->node && strcmp(command, "decisions") != 0)
+        return "--node is for decisions";
+    if ((options->on_failure || options->dc || options->rack || options->nodes || options->force) &&
+        strcmp(command, "job") != 0)
+        return "--on-failure, --dc, --rack, --nodes and --force are for job";
     if (options->apply && strcmp(command, "seeds") != 0)
         return "--apply is for seeds";
     if (options->own && gate)
@@ -224,8 +258,12 @@ static enum answer run(struct options *options, int count, char **args)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(commands[i].name, args[0]) != 0)
             continue;
-        if (commands[i].args <= count - 1 && count - 1 <= commands[i].most)
+        if (commands[i].args == count - 1 || (commands[i].args == SOME && count > 1))
             return run_with(options, i, args + 1);
+        if (commands[i].args == SOME) {
+            complain("%s takes arguments", args[0]);
+            return wrong_usage();
+        }
         complain("%s takes %d argument%s, not %d", args[0], commands[i].args,
                  commands[i].args == 1 ? "" : "s", count - 1);
         return wrong_usage();
@@ -247,11 +285,13 @@ int main(int argc, char **argv)
             *field = optarg;
         } else if (option == 'j') {
             options.json = true;
+        } else if (option == '!') {
+            options.force = true;
         } else if (option == 'r') {
             options.reload = true;
-        } else if (option == 'O') {
+        } else if (option == '(') {
             options.fail_open = true;
-        } else if (option == 'C') {
+        } else if (option == ')') {
             options.fail_closed = true;
         } else if (option == 'V') {
             printf("proberctl %s\n", PROBER_VERSION);

@@ -212,7 +212,7 @@ $answer = ask_for($collector[0], "POST /may-stop/$ip[0]");
 like("$answer->{status} $answer->{body}", qr/^503 \{"may":"unknown","reasons":\["the coordination store: /, 'without a majority: cannot tell');
 cmp_ok(time - $began, '<', 15, 'said in time');
 my @leading = grep { times_led($_) } @collector;
-logged($_, qr/this host leads no more: etcd: /, 'nobody leads') for $collector[$fourth];
+logged($collector[$fourth], qr{this host leads no more: etcd: }, "nobody leads");
 logged($_, qr/no permits and no jobs for now: etcd: /, 'the journal says so') for @collector;
 is($_->alive, 1, 'they run on') for @collector;
 $etcd->resume($second);

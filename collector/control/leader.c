@@ -45,6 +45,9 @@ const char *leader_host(const struct leader *leader)
 {
     if (leader_is_us(leader))
         return leader->own;
+    /* It was this one: who is next is not heard of yet. */
+    if (strcmp(leader->host, leader->own) == 0)
+        return "";
     return store_now_ms() - leader->heard_ms < FORGET_MS ? leader->host : "";
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-id128.h>
-#include <time.h>
 
 #include "permit_store_private.h"
 #include "permit_text.h"
@@ -31,14 +30,6 @@ struct deal {
 };
 
 static void read_again(struct deal *deal);
-
-static int64_t wall_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void deal_free(struct deal *deal)
 {
@@ -141,7 +132,7 @@ static void put(struct deal *deal, int64_t revision)
     *permit = (struct permit){
         .kind = deal->ask.kind,
         .node = deal->ask.node,
-        .granted_ms = wall_ms(),
+        .granted_ms = store_wall_ms(),
         .ttl_ms = deal->ask.ttl_ms,
     };
     strcpy(permit->token, deal->token);
@@ -158,7 +149,8 @@ static void take(struct deal *deal, const struct permit *seen, int64_t revision)
 {
     const struct permits_settings *settings = &deal->permits->settings;
     char why[PERMIT_WHY_LEN];
-    enum permit_state state = permit_state(seen, settings->cluster, store_now_ms(), wall_ms(), why);
+    enum permit_state state =
+        permit_state(seen, settings->cluster, store_now_ms(), store_wall_ms(), why);
     struct gate_answer *gate = &deal->answer.gate;
 
     deal->held = state == PERMIT_HELD && same(seen, deal);

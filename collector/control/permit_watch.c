@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../log.h"
 #include "../messages.h"
@@ -10,14 +9,6 @@
 #include "store_private.h"
 
 #define INTERVAL_MS 1000
-
-static int64_t wall_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 void permits_add_orphan(struct permits *permits, const struct permit *permit)
 {
@@ -84,8 +75,8 @@ static void follow(struct permits *permits, const struct permit *permit, int64_t
         store_delete(settings->store, PERMIT_KEY, revision, on_removed, permits);
         return;
     }
-    if (leader_is_us(settings->leader) &&
-        permit_state(permit, settings->cluster, store_now_ms(), wall_ms(), why) == PERMIT_OVER) {
+    if (leader_is_us(settings->leader) && permit_state(permit, settings->cluster, store_now_ms(),
+                                                       store_wall_ms(), why) == PERMIT_OVER) {
         log_event(&(struct log_event){.priority = LOG_NOTICE, .id = MESSAGE_PERMIT_RETURNED},
                   "the permit of %s is over: %s", permit->who, why);
         store_delete(settings->store, PERMIT_KEY, revision, on_removed, permits);

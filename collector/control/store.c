@@ -6,12 +6,22 @@
 
 #include "store_private.h"
 
-int64_t store_now_ms(void)
+static int64_t clock_ms(clockid_t clock)
 {
     struct timespec ts;
 
-    clock_gettime(CLOCK_BOOTTIME, &ts);
+    clock_gettime(clock, &ts);
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t store_now_ms(void)
+{
+    return clock_ms(CLOCK_BOOTTIME);
+}
+
+int64_t store_wall_ms(void)
+{
+    return clock_ms(CLOCK_REALTIME);
 }
 
 const char *store_result_word(enum store_result result)

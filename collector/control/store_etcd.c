@@ -206,7 +206,7 @@ static void run(struct store *store, const struct store_op *op)
         return;
     }
     if (op->session && session_over(etcd)) {
-        fail(etcd, STORE_UNREACHABLE, etcd->problem[0] ? etcd->problem : "there is no session yet");
+        fail(etcd, STORE_UNREACHABLE, store_problem(store));
         return;
     }
     snprintf(key, sizeof(key), "%s%s", etcd->prefix, op->key);
@@ -263,6 +263,8 @@ static const char *problem(const struct store *store)
 
     if (!etcd->prefix[0])
         return "the cluster's name is not known yet, which coordination.prefix asks for";
+    if (!etcd->problem[0] && session_over(etcd))
+        return etcd->n_sessions ? "etcd: it has not answered in time" : "etcd: no answer yet";
     return etcd->problem;
 }
 

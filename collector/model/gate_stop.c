@@ -53,6 +53,11 @@ static void name_keyspaces(const struct need *need, char text[KEYSPACES_LEN])
                  need->n_keyspaces - 1);
 }
 
+static const char *has_or_have(const struct need *need)
+{
+    return need->n_keyspaces == 1 ? "has" : "have";
+}
+
 /* Others that are lost there: "10.0.0.4 is down", "" = none. */
 static void name_lost(const struct stop *stop, const struct gate_dc *dc, char text[FINDINGS_LEN])
 {
@@ -82,13 +87,13 @@ static void judge_need(const struct stop *stop, const struct gate_dc *dc, const 
 
     name_keyspaces(need, keyspaces);
     if (need->replicas == 0) {
-        snprintf(what, sizeof(what), "how %s is replicated is not known", keyspaces);
+        snprintf(what, sizeof(what), "the replication of %s is not known", keyspaces);
         judge_one(stop, dc, what);
         return;
     }
     if (need->replicas < QUORUM_FROM) {
-        snprintf(what, sizeof(what), "%s has %u replica%s", keyspaces, need->replicas,
-                 need->replicas == 1 ? "" : "s");
+        snprintf(what, sizeof(what), "%s %s %u replica%s", keyspaces, has_or_have(need),
+                 need->replicas, need->replicas == 1 ? "" : "s");
         if (stop->gates->context.settings->strict)
             answer_add(stop->answer, "%s in %s, fewer than %d (gates.strict)", what, where,
                        QUORUM_FROM);
@@ -150,8 +155,8 @@ static void remark(const struct stop *stop, const struct gate_dc *dc)
         if (need->replicas == 0 || need->replicas >= QUORUM_FROM)
             continue;
         name_keyspaces(need, keyspaces);
-        answer_add(stop->answer, "%s has %u replica%s in %s: LOCAL_QUORUM is lost for some of it",
-                   keyspaces, need->replicas, need->replicas == 1 ? "" : "s",
+        answer_add(stop->answer, "%s %s %u replica%s in %s: LOCAL_QUORUM is lost for some data",
+                   keyspaces, has_or_have(need), need->replicas, need->replicas == 1 ? "" : "s",
                    dc->name[0] ? dc->name : "the cluster");
     }
 }

@@ -15,14 +15,6 @@ const char *gate_verdict_word(enum gate_verdict verdict)
     return verdict == GATE_YES ? "yes" : verdict == GATE_NO ? "no" : "unknown";
 }
 
-void keyspaces_done(struct keyspaces *keyspaces)
-{
-    for (size_t i = 0; i < keyspaces->n; i++)
-        free(keyspaces->items[i].dcs);
-    free(keyspaces->items);
-    *keyspaces = (struct keyspaces){0};
-}
-
 static void *grow(void *items, size_t n, size_t size)
 {
     void *grown = reallocarray(items, n, size);

@@ -33,6 +33,7 @@
 #ifndef GATES_H
 #define GATES_H
 
+#include "../sources/replication.h"
 #include "permit.h"
 #include "seed_lists.h"
 
@@ -52,27 +53,6 @@ struct gate_answer {
     size_t n_reasons;                                /* of a yes: what should be known besides */
     char reasons[GATE_REASONS_MAX][GATE_REASON_LEN]; /* one line each, for a person */
 };
-
-/* How a keyspace is replicated. */
-struct keyspace_dc {
-    char name[NAME_LEN]; /* "" = SimpleStrategy: all of the cluster */
-    unsigned replicas;
-};
-
-struct keyspace {
-    char name[NAME_LEN];
-    struct keyspace_dc *dcs;
-    size_t n_dcs; /* 0 = that is not known: a strategy that is not Cassandra's */
-};
-
-/* What the local Cassandra says of the keyspaces that are not Cassandra's own. */
-struct keyspaces {
-    struct keyspace *items; /* owned */
-    size_t n;
-    int64_t read_at_ms; /* CLOCK_BOOTTIME; 0 = never: then one node per DC may be down at a time */
-};
-
-void keyspaces_done(struct keyspaces *keyspaces);
 
 struct gate_settings {
     int64_t bootstrap_grace_ms; /* after a start began, no other one for that long */

@@ -1,71 +1,19 @@
-#include "publish.h"
+#include "publish_private.h"
 
 #include <errno.h>
 #include <stdio.h>
 
+#include "render_gates.h"
 #include "render_plan.h"
 #include "render_regions.h"
 #include "words.h"
 
-static const char json[] = "application/json";
+static const char json[] = TYPE_JSON;
 static const char plain[] = "text/plain; charset=utf-8";
 static const char prometheus[] = "text/plain; version=0.0.4; charset=utf-8";
 
 /* Between rounds so many nodes' documents are rendered at once; more wait for the round's end. */
 #define AT_ONCE 64
-
-/* One publish in progress. */
-struct batch {
-    struct publisher *publisher;
-    const struct render_context *context;
-    int64_t observed_at_ms; /* of the data behind the cluster-wide documents */
-    bool all;               /* every document, changed or not */
-    bool round;             /* and the ages of all */
-    bool turned_only;       /* of the nodes only those whose readiness changed */
-    int error;              /* the first one */
-};
-
-static void remember(struct batch *batch, int r)
-{
-    if (r >= 0)
-        return;
-    batch->publisher->failures++;
-    if (batch->error == 0)
-        batch->error = r;
-}
-
-/* Publishes what stands in publisher->text. */
-static void put(struct batch *batch, const char *key, int status, unsigned flags, const char *type)
-{
-    struct publisher *publisher = batch->publisher;
-    const struct prober_document document = {
-        .status = (uint16_t)status,
-        .flags = (uint16_t)flags,
-        .content_type = type,
-        .body = publisher->text.data,
-        .body_len = publisher->text.len,
-    };
-    int r = publisher->text.failed
-                ? -ENOMEM
-                : prober_segment_writer_put(publisher->writer, key, strlen(key), &document);
-
-    remember(batch, r);
-}
-
-/* After a failure no age moves: what could not be replaced must not look new. */
-static void touch(struct batch *batch, const char *key, int64_t observed_at_ms)
-{
-    if (batch->error < 0)
-        return;
-    prober_segment_writer_touch(batch->publisher->writer, key, strlen(key), observed_at_ms);
-}
-
-/* An empty text to render into. */
-static struct text *fresh(struct batch *batch)
-{
-    text_reset(&batch->publisher->text);
-    return &batch->publisher->text;
-}
 
 static unsigned not_ready_flag(const struct node *node)
 {
@@ -78,6 +26,9 @@ struct node_keys {
     char healthz[PROBER_ADDR_STRLEN + 16];
     char brief[PROBER_ADDR_STRLEN + 16];
     char node[PROBER_ADDR_STRLEN + 16];
+    char history[PROBER_ADDR_STRLEN + 16];
+    char start[PROBER_ADDR_STRLEN + 16];
+    char stop[PROBER_ADDR_STRLEN + 16];
 };
 
 static void make_keys(const struct node *node, struct node_keys *keys)
@@ -85,6 +36,9 @@ static void make_keys(const struct node *node, struct node_keys *keys)
     snprintf(keys->healthz, sizeof(keys->healthz), "/healthz/%s", node->text);
     snprintf(keys->brief, sizeof(keys->brief), "/healthz/%s?brief", node->text);
     snprintf(keys->node, sizeof(keys->node), "/nodes/%s", node->text);
+    snprintf(keys->history, sizeof(keys->history), "/history/%s", node->text);
+    snprintf(keys->start, sizeof(keys->start), "/may-start/%s", node->text);
+    snprintf(keys->stop, sizeof(keys->stop), "/may-stop/%s", node->text);
 }
 
 static void remove_node(struct batch *batch, const struct node_keys *keys)
@@ -94,6 +48,9 @@ static void remove_node(struct batch *batch, const struct node_keys *keys)
     prober_segment_writer_remove(writer, keys->healthz, strlen(keys->healthz));
     prober_segment_writer_remove(writer, keys->brief, strlen(keys->brief));
     prober_segment_writer_remove(writer, keys->node, strlen(keys->node));
+    prober_segment_writer_remove(writer, keys->history, strlen(keys->history));
+    prober_segment_writer_remove(writer, keys->start, strlen(keys->start));
+    prober_segment_writer_remove(writer, keys->stop, strlen(keys->stop));
 }
 
 /* Its readiness changed since the last whole publish. */
@@ -154,11 +111,13 @@ static void publish_unknown(struct batch *batch)
     text_puts(fresh(batch), "{}\n");
     put(batch, "/healthz/*", 404, 0, json);
     put(batch, "/nodes/*", 404, 0, json);
+    put(batch, "/history/*", 404, 0, json);
     text_puts(fresh(batch), "not ready\n");
     put(batch, "/healthz/*?brief", 404, 0, plain);
     touch(batch, "/healthz/*", batch->observed_at_ms);
     touch(batch, "/healthz/*?brief", batch->observed_at_ms);
     touch(batch, "/nodes/*", batch->observed_at_ms);
+    touch(batch, "/history/*", batch->observed_at_ms);
 }
 
 static const struct {
@@ -233,6 +192,58 @@ static void publish_plan(struct batch *batch)
         plan_done(&plan);
     }
     put(batch, "/plan", 200, 0, json);
+}
+
+static void publish_gate(struct batch *batch, const char *key, const struct gate_answer *answer)
+{
+    int status = render_gate(fresh(batch), answer);
+
+    put(batch, key, status, 0, json);
+    touch(batch, key, batch->observed_at_ms);
+}
+
+/* To start, an address that nobody knows is a new node. */
+static void publish_gates_unknown(struct batch *batch, const struct gates *gates)
+{
+    static const struct prober_addr nobody;
+    struct gate_answer answer;
+
+    gates_start(gates, &nobody, NULL, &answer);
+    publish_gate(batch, "/may-start/*", &answer);
+    text_puts(fresh(batch), "{}\n");
+    put(batch, "/may-stop/*", 404, 0, json);
+    touch(batch, "/may-stop/*", batch->observed_at_ms);
+}
+
+/* The answers depend on all nodes and on the time: what is common to them is worked out once, and
+ * what has not changed is not written. */
+static void publish_gates(struct batch *batch)
+{
+    const struct cluster *cluster = batch->context->cluster;
+    struct gate_context context;
+    struct gate_room room;
+    struct gates *gates;
+
+    if (!batch->context->gates)
+        return;
+    render_gate_context(batch->context, &room, &context);
+    gates = gates_new(&context);
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        const struct node *node = cluster->sorted[i];
+        struct gate_answer answer;
+        struct node_keys keys;
+
+        if (node->forgotten)
+            continue;
+        make_keys(node, &keys);
+        gates_start(gates, &node->address, NULL, &answer);
+        publish_gate(batch, keys.start, &answer);
+        gates_stop(gates, &node->address, NULL, &answer);
+        publish_gate(batch, keys.stop, &answer);
+    }
+    publish_gates_unknown(batch, gates);
+    gates_free(gates);
+    gate_room_done(&room);
 }
 
 static void publish_regions(struct batch *batch)
@@ -345,10 +356,14 @@ static void publish_documents(struct batch *batch)
         publish_cluster(batch);
     if (batch->all || batch->round || cluster->dirty)
         publish_said(batch);
+    publish_jobs(batch);
     if (!batch->turned_only)
         touch_cluster(batch);
+    if (batch->all || batch->round || (cluster->dirty && !batch->turned_only))
+        publish_gates(batch);
     if (batch->all || batch->round) {
         publish_regions(batch);
+        publish_record(batch);
         publish_unknown(batch);
     }
 }

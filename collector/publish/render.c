@@ -380,7 +380,7 @@ static void add_seeds(struct text *text, const struct addresses *seeds)
     free(list);
 }
 
-static struct seeds_settings seeds_settings(const struct render_context *context)
+struct seeds_settings render_seeds_settings(const struct render_context *context)
 {
     return (struct seeds_settings){
         .datacenters = context->region.datacenters,
@@ -391,7 +391,7 @@ static struct seeds_settings seeds_settings(const struct render_context *context
 
 void render_local_seeds(struct text *text, const struct render_context *context)
 {
-    const struct seeds_settings settings = seeds_settings(context);
+    const struct seeds_settings settings = render_seeds_settings(context);
     struct addresses seeds;
 
     if (render_said(text, context, "localseeds"))
@@ -403,7 +403,7 @@ void render_local_seeds(struct text *text, const struct render_context *context)
 
 void render_all_seeds(struct text *text, const struct render_context *context)
 {
-    const struct seeds_settings settings = seeds_settings(context);
+    const struct seeds_settings settings = render_seeds_settings(context);
     struct addresses seeds;
 
     seeds_of_all(context->cluster, context->values, &settings, &seeds);

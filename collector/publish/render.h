@@ -6,9 +6,13 @@
 #define RENDER_H
 
 #include "../model/cluster.h"
+#include "../model/decisions.h"
+#include "../model/gates.h"
+#include "../model/history.h"
 #include "../model/regions.h"
 #include "../model/seeds.h"
 #include "../model/values.h"
+#include "render_jobs.h"
 #include "text.h"
 
 /* An observer as every /healthz/IP body shows it; prepared once for all bodies. */
@@ -32,7 +36,14 @@ struct render_context {
     const struct regions *regions;
     const struct values *values; /* those in force */
     const char *state;           /* them as the document /state; NULL = nothing is known of them */
-    uint64_t state_digest;       /* values_digest() of what `state` says */
+    struct history *history;     /* NULL = there is none; what was published is noted in it */
+    const struct decisions *decisions; /* NULL = there are none */
+    const char *host;                  /* this one's id */
+    const struct jobs_shown *jobs;     /* NULL = not known yet */
+    uint64_t state_digest;             /* values_digest() of what `state` says */
+    const struct gate_settings *gates; /* NULL = /may-start and /may-stop are not published */
+    const struct keyspaces *keyspaces; /* NULL = never read */
+    const struct permit *permit;       /* NULL = none, or it is over */
 };
 
 /* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.
@@ -68,6 +79,9 @@ int64_t render_view_time(const struct render_context *context);
  * nothing is added.
  */
 bool render_said(struct text *text, const struct render_context *context, const char *name);
+
+/* As which seeds are shown. */
+struct seeds_settings render_seeds_settings(const struct render_context *context);
 
 /* What operators say in place of these stands in place of them. */
 void render_local_seeds(struct text *text, const struct render_context *context);

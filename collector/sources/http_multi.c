@@ -236,15 +236,17 @@ static enum poll_result connect_result(CURL *easy, char detail[DETAIL_LEN])
 static enum poll_result timeout_result(CURL *easy, char detail[DETAIL_LEN])
 {
     curl_off_t resolved = 0, connected = 0, first_byte = 0;
+    long connects = 1; /* 0 = it went over one that was kept, with no times of its own */
     const char *stage;
 
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
     curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
     curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected);
     curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte);
-    stage = resolved == 0     ? "resolving"
-            : connected == 0  ? "connecting"
-            : first_byte == 0 ? "no answer"
-                              : "answer incomplete";
+    stage = connects > 0 && resolved == 0    ? "resolving"
+            : connects > 0 && connected == 0 ? "connecting"
+            : first_byte == 0                ? "no answer"
+                                             : "answer incomplete";
     snprintf(detail, DETAIL_LEN, "%s", stage);
     return POLL_TIMEOUT;
 }

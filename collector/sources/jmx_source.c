@@ -37,6 +37,7 @@ struct jmx_target {
     bool detail;
     source_done done;
     char *mbean, *name, *argument;
+    bool attribute;
     source_invoked invoked;
     void *userdata;
 };
@@ -229,7 +230,11 @@ static void put_operation(struct jmx_request *request, const struct jmx_id *conn
 {
     const struct jmx_target *target = userdata;
 
-    jmx_put_invoke(request, connection, target->mbean, target->name, target->argument);
+    if (target->attribute)
+        jmx_put_get_attributes(request, connection, target->mbean,
+                               (const char *const[]){target->name}, 1);
+    else
+        jmx_put_invoke(request, connection, target->mbean, target->name, target->argument);
 }
 
 static void on_invoked(const struct jmx_end *end, void *userdata)
@@ -238,7 +243,9 @@ static void on_invoked(const struct jmx_end *end, void *userdata)
     struct reply reply = {.result = end->result};
 
     memcpy(reply.detail, end->detail, sizeof(reply.detail));
-    if (end->result == POLL_OK)
+    if (end->result == POLL_OK && target->attribute)
+        jmx_reply_attribute(end->streams[0], &end->answers[0], target->name, &reply);
+    else if (end->result == POLL_OK)
         jmx_reply(end->streams[0], &end->answers[0], &reply);
     operation_free(target);
     target->invoked(&reply, target->userdata);
@@ -252,7 +259,7 @@ static int jmx_invoke(struct source_target *base, const struct source_operation 
     struct jmx_run run = {.n_calls = 1,
                           .limits = fast_limits,
                           .timeout_ms = operation->timeout_ms,
-                          .once = true,
+                          .once = !operation->attribute,
                           .put = put_operation,
                           .ended = on_invoked,
                           .userdata = target};
@@ -261,6 +268,7 @@ static int jmx_invoke(struct source_target *base, const struct source_operation 
     operation_free(target);
     target->mbean = strdup(operation->mbean);
     target->name = strdup(operation->name);
+    target->attribute = operation->attribute;
     target->argument = operation->argument ? strdup(operation->argument) : NULL;
     target->invoked = invoked;
     target->userdata = userdata;

@@ -15,6 +15,8 @@
 #define MAX_TEXT  256 /* of an attribute: longer ones are cut anyway */
 #define MAX_TEXTS 1000
 
+#define MAX_LONG_TEXT 8192 /* of a text alone */
+
 /* One MBean's attributes, and the stream they live in. */
 struct attributes {
     const struct java_stream *stream;
@@ -338,20 +340,62 @@ static enum poll_result reply_texts(const struct java_stream *stream, const stru
     return POLL_OK;
 }
 
-void jmx_reply(const struct java_stream *stream, const struct jmx_answer *answer, struct reply *ret)
+static enum poll_result reply_text(const struct java_stream *stream, const struct java_value *value,
+                                   struct reply *reply)
+{
+    size_t len;
+    const char *bytes = java_bytes(stream, value, &len);
+    char text[MAX_LONG_TEXT];
+
+    if (len > sizeof(text))
+        return poll_fail(POLL_TOO_LARGE, reply->detail, "a text of %zu bytes", len);
+    if (reply_add_text(reply, text, java_utf8(bytes, len, text)) < 0)
+        return poll_fail(POLL_TOO_LARGE, reply->detail, "out of memory");
+    return POLL_OK;
+}
+
+static void reply_value(const struct java_stream *stream, const struct java_value *value,
+                        struct reply *ret)
 {
     const struct java_value *number;
     const struct java_item *item;
 
+    if (list_of(stream, value, &item))
+        ret->result = reply_texts(stream, item, ret);
+    else if (value->kind == JAVA_TEXT)
+        ret->result = reply_text(stream, value, ret);
+    else if (number_of(stream, value, &number) && number->kind == JAVA_INTEGER)
+        ret->number = number->integer;
+    else if (value->kind != JAVA_NULL)
+        ret->result = poll_fail(POLL_BAD_SHAPE, ret->detail, "neither a number nor texts");
+}
+
+void jmx_reply(const struct java_stream *stream, const struct jmx_answer *answer, struct reply *ret)
+{
     *ret = (struct reply){.result = POLL_OK};
     if (answer->thrown)
         ret->result = jmx_exception(stream, &answer->value, ret->detail);
-    else if (list_of(stream, &answer->value, &item))
-        ret->result = reply_texts(stream, item, ret);
-    else if (number_of(stream, &answer->value, &number) && number->kind == JAVA_INTEGER)
-        ret->number = number->integer;
-    else if (answer->value.kind != JAVA_NULL)
-        ret->result = poll_fail(POLL_BAD_SHAPE, ret->detail, "neither a number nor a list");
+    else
+        reply_value(stream, &answer->value, ret);
+    if (ret->result != POLL_OK)
+        reply_done(ret);
+}
+
+void jmx_reply_attribute(const struct java_stream *stream, const struct jmx_answer *answer,
+                         const char *name, struct reply *ret)
+{
+    struct attributes attributes = {.stream = stream};
+    const struct java_value *value;
+
+    *ret = (struct reply){.result = POLL_OK};
+    if (answer->thrown)
+        ret->result = jmx_exception(stream, &answer->value, ret->detail);
+    else if (!list_of(stream, &answer->value, &attributes.first))
+        ret->result = poll_fail(POLL_BAD_SHAPE, ret->detail, "no list of attributes");
+    else if (!(value = attribute_find(&attributes, name)))
+        ret->result = poll_fail(POLL_NO_MBEAN, ret->detail, "no attribute %s", name);
+    else
+        reply_value(stream, value, ret);
     if (ret->result != POLL_OK)
         reply_done(ret);
 }

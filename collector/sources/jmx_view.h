@@ -26,4 +26,8 @@ enum poll_result jmx_view(const struct jmx_answered *answers, size_t n, struct v
 void jmx_reply(const struct java_stream *stream, const struct jmx_answer *answer,
                struct reply *ret);
 
+/* What the attribute `name` is, asked for alone: likewise. */
+void jmx_reply_attribute(const struct java_stream *stream, const struct jmx_answer *answer,
+                         const char *name, struct reply *ret);
+
 #endif

@@ -269,6 +269,20 @@ char *jolokia_exec_request(const char *mbean, const char *name, const char *argu
     return text;
 }
 
+char *jolokia_read_request(const char *mbean, const char *attribute)
+{
+    char *text = NULL;
+    json_t *root;
+
+    json_set_alloc_funcs(arena_alloc, arena_free);
+    root = json_pack("{s:s, s:s, s:s}", "type", "read", "mbean", mbean, "attribute", attribute);
+    if (root)
+        text = json_dumps(root, JSON_COMPACT);
+    text = text ? strdup(text) : NULL;
+    arena_reset();
+    return text;
+}
+
 static enum poll_result take_reply(json_t *value, struct reply *reply)
 {
     json_t *text;
@@ -276,8 +290,11 @@ static enum poll_result take_reply(json_t *value, struct reply *reply)
 
     if (json_is_integer(value))
         reply->number = json_integer_value(value);
-    else if (!json_is_array(value) && !json_is_null(value))
-        return poll_fail(POLL_BAD_SHAPE, reply->detail, "neither a number nor a list");
+    else if (json_is_string(value) &&
+             reply_add_text(reply, json_string_value(value), json_string_length(value)) < 0)
+        return poll_fail(POLL_TOO_LARGE, reply->detail, "out of memory");
+    else if (!json_is_array(value) && !json_is_string(value) && !json_is_null(value))
+        return poll_fail(POLL_BAD_SHAPE, reply->detail, "neither a number nor texts");
     json_array_foreach(value, i, text)
     {
         if (!json_is_string(text))

@@ -26,11 +26,12 @@ void jolokia_blank_timestamps(char *body, size_t len);
 enum poll_result jolokia_parse(unsigned questions, const char *body, size_t len, struct view **ret,
                                enum spelling *ret_spelling, char detail[DETAIL_LEN]);
 
-/* The body that asks for an operation: see source.h for its parts. Owned by the caller; NULL when
- * memory is out or a text is not UTF-8. */
+/* The body that asks for an operation, or for an attribute: see source.h for its parts. Owned by
+ * the caller; NULL when memory is out or a text is not UTF-8. */
 char *jolokia_exec_request(const char *mbean, const char *name, const char *argument);
+char *jolokia_read_request(const char *mbean, const char *attribute);
 
-/* Reads its answer: sets everything of *ret. */
+/* Reads the answer to either: sets everything of *ret. */
 void jolokia_exec_parse(const char *body, size_t len, struct reply *ret);
 
 #endif

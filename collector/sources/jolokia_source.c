@@ -164,7 +164,9 @@ static int jolokia_invoke(struct source_target *base, const struct source_operat
                           source_invoked invoked, void *userdata)
 {
     struct jolokia_target *target = (struct jolokia_target *)base;
-    char *body = jolokia_exec_request(operation->mbean, operation->name, operation->argument);
+    char *body = operation->attribute
+                     ? jolokia_read_request(operation->mbean, operation->name)
+                     : jolokia_exec_request(operation->mbean, operation->name, operation->argument);
     struct http_ask post = {
         .url = target->url,
         .login = &target->login,

@@ -125,7 +125,8 @@ struct observation {
     struct view *view;       /* owned; NULL unless POLL_OK and not unchanged */
 };
 
-/* What an operation of an MBean returned: nothing, a number or texts; or why it did not. */
+/* What an operation of an MBean returned, or what an attribute is: nothing, a number or texts (a
+ * text is one of them); or why it did not. */
 struct reply {
     enum poll_result result;
     char detail[DETAIL_LEN];
@@ -147,6 +148,7 @@ struct view *view_free(struct view *view);
 struct source_operation {
     const char *mbean;
     const char *name;
+    bool attribute;       /* no operation: what the attribute `name` is */
     const char *argument; /* a java.lang.String; NULL = the operation has no arguments */
     int64_t timeout_ms;
 };

@@ -62,6 +62,10 @@ static void one_answer(const uint8_t *data, size_t len)
         check(reply.result == POLL_OK || reply.n_texts == 0);
         check_line(reply.detail);
         reply_done(&reply);
+        jmx_reply_attribute(stream, &answer, "OperationMode", &reply);
+        check(reply.result == POLL_OK || reply.n_texts == 0);
+        check_line(reply.detail);
+        reply_done(&reply);
     }
     java_stream_free(stream);
 }

@@ -2,10 +2,11 @@
  * Runs one operation of an MBean through a source, for people and tests.
  *
  *   invokectl [OPTION]... URL MBEAN OPERATION [ARGUMENT]
- *     --user U --password P --ca-file FILE --timeout MS
+ *     --user U --password P --ca-file FILE --timeout MS --attribute
  *
  * MBEAN is an object name, or one of the short ones: Gossiper, FailureDetector, StorageService.
- * Prints result=WORD took=MS detail="…" number=N texts=TEXT,… Exit status 0 when it is ok, else 1.
+ * With --attribute OPERATION is an attribute, and is read. Prints result=WORD took=MS detail="…"
+ * number=N texts=TEXT,… Exit status 0 when it is ok, else 1.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -86,11 +87,9 @@ static int run(struct invokectl *ctl, const struct source_place *place,
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"user", required_argument, NULL, 'u'},
-        {"password", required_argument, NULL, 'w'},
-        {"ca-file", required_argument, NULL, 'c'},
-        {"timeout", required_argument, NULL, 't'},
-        {0},
+        {"user", required_argument, NULL, 'u'},    {"password", required_argument, NULL, 'w'},
+        {"ca-file", required_argument, NULL, 'c'}, {"timeout", required_argument, NULL, 't'},
+        {"attribute", no_argument, NULL, 'a'},     {0},
     };
     struct source_place place = {.user = "", .password = "", .ca_file = ""};
     struct source_operation operation = {.timeout_ms = 2000};
@@ -110,6 +109,9 @@ int main(int argc, char **argv)
             break;
         case 't':
             operation.timeout_ms = atoi(optarg);
+            break;
+        case 'a':
+            operation.attribute = true;
             break;
         default:
             return 2;

@@ -353,10 +353,28 @@ static void replies(void **state)
     read_free(&read);
     read = read_recorded("07_invoke_getdatacenter.bin");
     jmx_reply(read.stream, &read.answer, &reply);
+    assert_int_equal(reply.result, POLL_OK);
+    assert_int_equal(reply.n_texts, 1);
+    assert_string_equal(reply.texts[0], "dc1");
+    reply_done(&reply);
+    jmx_reply_attribute(read.stream, &read.answer, "OperationMode", &reply);
+    assert_int_equal(reply.result, POLL_BAD_SHAPE);
+    read_free(&read);
+    read = read_recorded("05_getattributes_storageservice.bin");
+    jmx_reply_attribute(read.stream, &read.answer, "OperationMode", &reply);
+    assert_int_equal(reply.result, POLL_OK);
+    assert_int_equal(reply.n_texts, 1);
+    assert_string_equal(reply.texts[0], "NORMAL");
+    reply_done(&reply);
+    jmx_reply_attribute(read.stream, &read.answer, "Nonesuch", &reply);
+    assert_int_equal(reply.result, POLL_NO_MBEAN);
+    jmx_reply(read.stream, &read.answer, &reply);
     assert_int_equal(reply.result, POLL_BAD_SHAPE);
     read_free(&read);
     read = read_recorded("12_exception_nosuchobject.bin");
     jmx_reply(read.stream, &read.answer, &reply);
+    assert_int_equal(reply.result, POLL_EXCEPTION);
+    jmx_reply_attribute(read.stream, &read.answer, "OperationMode", &reply);
     assert_int_equal(reply.result, POLL_EXCEPTION);
     read_free(&read);
     /* A list of two, the second one not ASCII. */

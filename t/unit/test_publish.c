@@ -8,6 +8,8 @@ struct house {
     struct place *place;
     struct fleet fleet;
     struct publisher publisher;
+    struct history history;
+    struct gate_settings gates;
 };
 
 static int publish(struct house *house, bool round)
@@ -17,8 +19,12 @@ static int publish(struct house *house, bool round)
     struct render_context context = {.cluster = house->fleet.cluster,
                                      .regions = &none,
                                      .region_name = "local",
+                                     .history = &house->history,
+                                     .gates = &house->gates,
                                      .now_ms = house->fleet.now_ms};
 
+    if (round)
+        assert_true(history_add(&house->history, house->fleet.cluster, house->fleet.now_ms));
     assert_true(render_prepare(&context));
     int r = publisher_publish(&house->publisher, &context, &figures, round);
     render_done(&context);
@@ -50,6 +56,7 @@ static void build(struct house *house, void **state, size_t n)
 static void leave(struct house *house)
 {
     publisher_free(&house->publisher);
+    history_free(&house->history);
     prober_segment_writer_close(house->publisher.writer);
     fleet_done(&house->fleet);
 }
@@ -147,6 +154,40 @@ static void where_much_changes_verdicts_go_first(void **state)
     leave(&house);
 }
 
+/* Else a thousand of them were rendered twice a second. */
+static void histories_that_go_on_wait_their_turn(void **state)
+{
+    struct house house;
+    size_t rendered = 0;
+
+    build(&house, state, 100);
+    uint64_t version = reading_of(&house, "/history/10.0.0.7").version;
+    int64_t first_ms = house.fleet.now_ms;
+    while (house.fleet.now_ms < first_ms + 50000)
+        assert_int_equal(pass(&house, true), 0);
+    assert_int_equal(reading_of(&house, "/history/10.0.0.7").version, version);
+    assert_true(says(&house, "/history/10.0.0.7", "\"checks\":1,"));
+    /* One entry more shows with the round that has it. */
+    house.fleet.node[6].native = TRILEAN_FALSE;
+    assert_int_equal(pass(&house, true), 0);
+    assert_true(says(&house, "/history/10.0.0.7", "native transport off"));
+    assert_false(says(&house, "/history/10.0.0.8", "\"checks\":102,"));
+    /* After a minute each has its turn, and no round has all. */
+    while (house.fleet.now_ms < first_ms + 95000) {
+        size_t now = 0;
+
+        assert_int_equal(pass(&house, true), 0);
+        for (size_t n = 0; n < 100; n++)
+            now += history_of(&house.history, fleet_node(&house.fleet, n))->published_at_ms ==
+                   house.fleet.now_ms;
+        assert_true(now <= 2);
+        rendered += now;
+    }
+    assert_int_equal(rendered, 99);
+    assert_int_equal(reading_of(&house, "/history/*").status, 404);
+    leave(&house);
+}
+
 static void a_first_publish_is_whole(void **state)
 {
     struct house house = {.place = *state};
@@ -164,6 +205,51 @@ static void a_first_publish_is_whole(void **state)
     leave(&house);
 }
 
+/* The gates' answers about each node, about one that nobody knows, and about one that is gone. */
+static void the_gates_answer(void **state)
+{
+    struct prober_segment_reader reader;
+    struct prober_reading reading;
+    struct house house;
+    uint64_t version;
+
+    build(&house, state, 4);
+    version = reading_of(&house, "/may-stop/10.0.0.2").version;
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.2").status, 200);
+    assert_true(says(&house, "/may-stop/10.0.0.2", "{\"may\":\"yes\",\"reasons\":[]}\n"));
+    assert_int_equal(reading_of(&house, "/may-start/*").status, 409);
+    assert_true(
+        says(&house, "/may-start/*", "{\"may\":\"no\",\"reasons\":[\"no seed is known\"]}"));
+    assert_int_equal(reading_of(&house, "/may-stop/*").status, 404);
+    fleet_node(&house.fleet, 0)->seed = true;
+    assert_int_equal(pass(&house, true), 0);
+    assert_int_equal(reading_of(&house, "/may-start/*").status, 200);
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.2").version, version);
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.2").observed_at_ms, house.fleet.now_ms);
+
+    fleet_crash(&house.fleet, 3);
+    assert_int_equal(pass(&house, true), 0);
+    assert_int_equal(pass(&house, true), 0);
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.2").status, 409);
+    assert_true(says(&house, "/may-stop/10.0.0.2", "one node of dc1 at a time: 10.0.0.4 is down"));
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.4").status, 200);
+    assert_int_equal(reading_of(&house, "/may-start/10.0.0.4").status, 200);
+    assert_int_equal(reading_of(&house, "/may-start/*").status, 409);
+
+    house.fleet.node[3].silent = true;
+    for (size_t i = 0; i < 3; i++)
+        house.fleet.node[i].row[3] = '-';
+    house.fleet.n = 3;
+    for (int round = 0; round < 8; round++) /* its own view has to age */
+        assert_int_equal(pass(&house, true), 0);
+    reader = prober_segment_writer_view(house.publisher.writer);
+    assert_int_equal(find(&reader, "/may-stop/10.0.0.4", &reading), -ENOENT);
+    assert_int_equal(find(&reader, "/may-start/10.0.0.4", &reading), -ENOENT);
+    assert_int_equal(reading_of(&house, "/may-start/*").status, 200);
+    assert_int_equal(reading_of(&house, "/may-stop/10.0.0.2").status, 200);
+    leave(&house);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,7 +258,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(ages_move_at_the_end_of_a_round, make_place, remove_place),
         cmocka_unit_test_setup_teardown(where_much_changes_verdicts_go_first, make_place,
                                         remove_place),
+        cmocka_unit_test_setup_teardown(histories_that_go_on_wait_their_turn, make_place,
+                                        remove_place),
         cmocka_unit_test_setup_teardown(a_first_publish_is_whole, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(the_gates_answer, make_place, remove_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

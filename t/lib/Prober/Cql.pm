@@ -3,6 +3,7 @@ package Prober::Cql;
 # As much of CQL's native protocol (version 4) as it takes to learn which node one is connected to.
 #
 #   my ($ip, $error) = who_answers($address, $port, $timeout);   # a new connection, one query
+#   my ($done, $error) = cql($address, $port, $timeout, $query);  # likewise; what it returns is not looked at
 
 use strict;
 use warnings;
@@ -11,20 +12,30 @@ use IO::Socket::INET;
 use Socket qw(inet_ntoa);
 use Time::HiRes 'time';
 
-our @EXPORT = qw(who_answers);
+our @EXPORT = qw(cql who_answers);
 
 my %OPCODE = (ERROR => 0, STARTUP => 1, READY => 2, QUERY => 7, RESULT => 8);
 my $ONE = 1;     # the consistency
 
+# The body of the answer to one query.
+sub query {
+    my ($address, $port, $timeout, $query) = @_;
+    my $until = time + $timeout;
+    my $socket = IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port, Timeout => $timeout)
+        or die "connect: $!\n";
+    ask($socket, STARTUP => pack('n n/a* n/a*', 1, 'CQL_VERSION', '3.0.0'), READY => $until);
+    return ask($socket, QUERY => pack('N/a* n C', $query, $ONE, 0), RESULT => $until);
+}
+
+sub cql {
+    my ($address, $port, $timeout, $query) = @_;
+    return eval { query($address, $port, $timeout, $query); 1 } // (undef, $@ =~ s/\n.*//sr);
+}
+
 sub who_answers {
     my ($address, $port, $timeout) = @_;
-    my $until = time + $timeout;
     my $ip = eval {
-        my $socket = IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port, Timeout => $timeout)
-            or die "connect: $!\n";
-        ask($socket, STARTUP => pack('n n/a* n/a*', 1, 'CQL_VERSION', '3.0.0'), READY => $until);
-        my $query = 'SELECT rpc_address FROM system.local';
-        my $rows = ask($socket, QUERY => pack('N/a* n C', $query, $ONE, 0), RESULT => $until);
+        my $rows = query($address, $port, $timeout, 'SELECT rpc_address FROM system.local');
         # One row of one column, an inet: the last thing in the frame, after its length.
         my ($length, $inet) = unpack 'N a4', substr $rows, -8;
         $length == 4 or die "no inet in the answer\n";
