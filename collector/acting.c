@@ -106,6 +106,7 @@ int acting_new(sd_event *event, const struct conf *conf, const struct cluster *c
 void acting_follow(struct acting *acting)
 {
     coordination_follow(acting->coordination, acting->conf, control_host(acting->control));
+    control_act(acting->control);
 }
 
 void acting_configure(struct acting *acting, const struct conf *conf)

@@ -24,6 +24,7 @@ static const struct conf_key local_keys[] = {
     {"user", conf_read_string, AT(local.user), 0, "a user name in quotes"},
     {"password_file", conf_read_password_file, AT(local.password_file), 0, "a path in quotes"},
     {"ca_file", conf_read_path, AT(local.ca_file), 0, "an absolute path in quotes"},
+    {"unit", conf_read_unit, AT(unit), 0, "the name of a service, such as \"cassandra.service\""},
     {NULL, NULL, 0, 0, NULL},
 };
 static const struct conf_key peers_keys[] = {
@@ -244,6 +245,7 @@ static struct conf *conf_default(void)
     if (!conf)
         return NULL;
     conf->local_source = strdup("jmx://127.0.0.1:7199");
+    conf->unit = strdup("cassandra.service");
     conf->region_name = strdup("local");
     conf->first_node = strdup("");
     conf->store = strdup("local");
@@ -268,8 +270,8 @@ static struct conf *conf_default(void)
     conf->readiness.rehab_ms = 60000;
     if (!conf_login_default(&conf->local) || !conf_login_default(&conf->peers) ||
         !conf_login_default(&conf->coordination) || !conf->store || !conf->store_prefix ||
-        !conf->local_source || !conf->region_name || !conf->first_node || !conf->segment_path ||
-        !conf->control_socket || !conf->state_path)
+        !conf->unit || !conf->local_source || !conf->region_name || !conf->first_node ||
+        !conf->segment_path || !conf->control_socket || !conf->state_path)
         return conf_free(conf);
     return conf;
 }
@@ -341,6 +343,7 @@ struct conf *conf_free(struct conf *conf)
     if (!conf)
         return NULL;
     free(conf->local_source);
+    free(conf->unit);
     conf_login_free(&conf->local);
     conf_login_free(&conf->peers);
     free(conf->peers_url);

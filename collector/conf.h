@@ -49,6 +49,7 @@ struct conf_job {
 struct conf {
     char *local_source; /* source URL; "" = no Cassandra on this host */
     struct conf_login local;
+    char *unit; /* Cassandra's, of this host's systemd */
 
     enum peers_mode peers_mode;
     char *peers_url; /* with {address} in it */

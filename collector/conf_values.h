@@ -100,6 +100,8 @@ void conf_read_ttl(struct conf_loader *loader, const struct conf_key *key,
 bool conf_login_default(struct conf_login *login);
 void conf_login_free(struct conf_login *login);
 
+void conf_read_unit(struct conf_loader *loader, const struct conf_key *key,
+                    config_setting_t *setting, void *field);
 void conf_read_path(struct conf_loader *loader, const struct conf_key *key,
                     config_setting_t *setting, void *field);
 

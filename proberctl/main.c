@@ -23,6 +23,13 @@ static const char usage[] =
     "  decisions                 what changed, why, when and by whom; --node IP of that one\n"
     "  history IP                how a node was found, newest first\n"
     "  drain IP, undrain IP      not ready although it serves; --ttl T ends it by itself\n"
+    "  run-state IP STATE        what systemd does to it there: RUN STOP RESTART TERMINATE\n"
+    "  gate start|stop [IP]      takes the permit to start or stop a node (this host's): 0 when\n"
+    "                            it may, 1 when not; for ExecCondition= and ExecStartPre=\n"
+    "    --wait T                how long it asks again (default 0)\n"
+    "    --fail-open, --fail-closed   what it means when the prober cannot tell: yes, or no\n"
+    "    --own IP                this host's node, where the prober does not know it\n"
+    "    --ttl T                 the permit is given up if nothing starts for that long (10m)\n"
     "  set KEY VALUE, unset KEY  what operators say; unset = automatic again. Keys:\n"
     "                            readylocaldcs localseeds dcs region-ips reaper-ips reaper-ready\n"
     "  suspend, resume           the observers of the cluster watch and act on nothing; act again\n"
@@ -58,19 +65,33 @@ static const struct {
     {"undrain", 1, undrain},          {"set", 2, set_value},        {"unset", 1, unset_value},
     {"decisions", 0, show_decisions}, {"history", 1, show_history}, {"job", SOME, job},
     {"suspend", 0, suspend},          {"resume", 0, resume},        {"repaired", 1, repaired},
+    {"run-state", 2, run_state},      {"gate", SOME, ask_gate},
 };
 
 static const struct option long_options[] = {
-    {"segment", required_argument, NULL, 'g'}, {"socket", required_argument, NULL, 's'},
-    {"json", no_argument, NULL, 'j'},          {"reload", no_argument, NULL, 'r'},
-    {"ttl", required_argument, NULL, 't'},     {"timeout", required_argument, NULL, 'w'},
-    {"apply", required_argument, NULL, 'a'},   {"first-node", required_argument, NULL, 'f'},
-    {"own", required_argument, NULL, 'o'},     {"from-file", required_argument, NULL, 'F'},
-    {"node", required_argument, NULL, 'n'},    {"on-failure", required_argument, NULL, 'O'},
-    {"dc", required_argument, NULL, 'D'},      {"rack", required_argument, NULL, 'R'},
-    {"nodes", required_argument, NULL, 'N'},   {"force", no_argument, NULL, '!'},
-    {"config", required_argument, NULL, 'c'},  {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"segment", required_argument, NULL, 'g'},
+    {"socket", required_argument, NULL, 's'},
+    {"json", no_argument, NULL, 'j'},
+    {"reload", no_argument, NULL, 'r'},
+    {"ttl", required_argument, NULL, 't'},
+    {"timeout", required_argument, NULL, 'w'},
+    {"apply", required_argument, NULL, 'a'},
+    {"first-node", required_argument, NULL, 'f'},
+    {"own", required_argument, NULL, 'o'},
+    {"from-file", required_argument, NULL, 'F'},
+    {"node", required_argument, NULL, 'n'},
+    {"on-failure", required_argument, NULL, 'O'},
+    {"dc", required_argument, NULL, 'D'},
+    {"rack", required_argument, NULL, 'R'},
+    {"nodes", required_argument, NULL, 'N'},
+    {"force", no_argument, NULL, '!'},
+    {"wait", required_argument, NULL, 'W'},
+    {"fail-open", no_argument, NULL, '('},
+    {"fail-closed", no_argument, NULL, ')'},
+    {"config", required_argument, NULL, 'c'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 void complain(const char *format, ...)
@@ -142,6 +163,8 @@ static const char **field_of(struct options *options, int option)
         return &options->first_node;
     case 'o':
         return &options->own;
+    case 'W':
+        return &options->wait;
     case 'F':
         return &options->from_file;
     case 'c':
@@ -153,8 +176,12 @@ static const char **field_of(struct options *options, int option)
 /* An option that the command does not know is a mistake, not a wish to be passed over. */
 static const char *misplaced(const struct options *options, const char *command)
 {
-    if (options->ttl && strcmp(command, "drain") != 0)
-        return "--ttl is for drain";
+    bool gate = strcmp(command, "gate") == 0;
+
+    if (options->ttl && strcmp(command, "drain") != 0 && !gate)
+        return "--ttl is for drain and gate";
+    if ((options->wait || options->fail_open || options->fail_closed) && !gate)
+        return "--wait, --fail-open and --fail-closed are for gate";
     if (options->timeout && strcmp(command, "wait") != 0 && !options->apply)
         return "--timeout is for wait and for seeds --apply";
     if (options->node && strcmp(command, "decisions") != 0)
@@ -164,6 +191,8 @@ static const char *misplaced(const struct options *options, const char *command)
         return "--on-failure, --dc, --rack, --nodes and --force are for job";
     if (options->apply && strcmp(command, "seeds") != 0)
         return "--apply is for seeds";
+    if (options->own && gate)
+        return NULL;
     if ((options->first_node || options->own || options->from_file || options->reload) &&
         !options->apply)
         return "--first-node, --own, --from-file and --reload are for seeds --apply";
@@ -260,6 +289,10 @@ int main(int argc, char **argv)
             options.force = true;
         } else if (option == 'r') {
             options.reload = true;
+        } else if (option == '(') {
+            options.fail_open = true;
+        } else if (option == ')') {
+            options.fail_closed = true;
         } else if (option == 'V') {
             printf("proberctl %s\n", PROBER_VERSION);
             return YES;

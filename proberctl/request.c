@@ -189,6 +189,21 @@ enum answer resume(const struct options *options, char **args)
     return answer;
 }
 
+enum answer run_state(const struct options *options, char **args)
+{
+    char address[PROBER_ADDR_STRLEN], url[128];
+    enum answer answer;
+
+    if (!read_address(args[0], address))
+        return CANNOT_TELL;
+    snprintf(url, sizeof(url), "http://localhost/nodes/%s/runstate", address);
+    answer = request(options, "PUT", url, args[1]);
+    if (answer == YES)
+        printf("%s: run state %s; its own host does it as soon as that may be: proberctl why %s\n",
+               address, args[1], address);
+    return answer;
+}
+
 enum answer repaired(const struct options *options, char **args)
 {
     char address[PROBER_ADDR_STRLEN], url[128];
