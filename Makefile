@@ -143,6 +143,10 @@ install-collector: $(BUILD)/prober-collector $(BUILD)/proberctl
 	install -D build/proberctl $(DESTDIR)/usr/bin/proberctl
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)/usr/lib/sysusers.d $(SHARE)/doc/cassandra-prober/examples
 	install -m 644 $(wildcard systemd/*.service systemd/*.path) $(DESTDIR)$(UNITDIR)/
+	for file in $(wildcard systemd/*.d/*.conf); do \
+	    install -D -m 644 $$file $(DESTDIR)$(UNITDIR)/$${file#systemd/} || exit; done
+	for file in $(wildcard packaging/polkit/*.rules); do \
+	    install -D -m 644 $$file $(SHARE)/polkit-1/rules.d/$${file##*/} || exit; done
 	install -m 644 systemd/cassandra-prober.sysusers $(DESTDIR)/usr/lib/sysusers.d/cassandra-prober.conf
 	install -m 644 ARCHITECTURE.md $(SHARE)/doc/cassandra-prober/
 	for file in README.md $(wildcard doc/*.md); do \

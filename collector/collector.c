@@ -7,11 +7,10 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "acting.h"
 #include "control.h"
 #include "control/agent.h"
 #include "control/seeds_file.h"
-#include "coordination.h"
-#include "follow_keyspaces.h"
 #include "follow_membership.h"
 #include "follow_values.h"
 #include "journal.h"
@@ -46,10 +45,9 @@ struct collector {
     int64_t judged_ms;     /* CLOCK_BOOTTIME */
     bool waking;           /* overslept: waits for a pass of polls */
     struct followed_membership members;
-    struct follow_keyspaces *keyspaces;
     struct control *control; /* the write half */
-    struct coordination *coordination;
-    struct agent *agent; /* NULL = nobody listens */
+    struct agent *agent;     /* NULL = nobody listens */
+    struct acting *acting;
     struct followed_values values;
     struct poller_local known; /* who the local node is */
     struct history history;
@@ -134,12 +132,13 @@ static void fill_context(void *userdata, struct render_context *ret)
         .values = control_values(collector->control),
         .state = collector->values.state,
         .state_digest = collector->values.digest,
-        .gates = &collector->conf->gates,
-        .keyspaces = follow_keyspaces_current(collector->keyspaces),
         .history = &collector->history,
         .decisions = record_decisions(collector->record),
         .host = control_host(collector->control),
-        .permit = coordination_permit(collector->coordination),
+        .jobs = acting_jobs(collector->acting),
+        .gates = &collector->conf->gates,
+        .keyspaces = acting_keyspaces(collector->acting),
+        .permit = acting_permit(collector->acting),
         .metrics_opinions = collector->conf->metrics_opinions,
     };
 }
@@ -277,7 +276,8 @@ static void on_done(struct observation *observation, void *userdata)
         follow_members(collector);
 }
 
-static void on_region(void *userdata)
+/* Another region, who leads, the permit or a job: documents say so. */
+static void on_elsewhere(void *userdata)
 {
     struct collector *collector = userdata;
 
@@ -303,28 +303,12 @@ static void on_round(void *userdata)
     collector->waking = false;
     judge(collector, true);
     control_remember(collector->control, poller_local(collector->poller));
-    coordination_follow(collector->coordination, collector->conf, control_host(collector->control));
+    acting_follow(collector->acting);
     journal_status(&collector->journal, collector->cluster,
                    observer_suspended(control_values(collector->control)),
                    collector->publisher.last_error);
     notify_ready(collector);
     notify_round(&collector->notify);
-}
-
-static int start_coordination(struct collector *collector)
-{
-    const struct coordination_settings settings = {
-        .event = collector->event,
-        .conf = collector->conf,
-        .cluster = collector->cluster,
-        .context = fill_context,
-        .changed = on_region,
-        .userdata = collector,
-    };
-    int r = coordination_new(&settings, &collector->coordination);
-
-    control_set_coordination(collector->control, collector->coordination);
-    return r;
 }
 
 static bool on_state(const struct prober_addr *host, const struct http_answer *answer, bool again,
@@ -386,18 +370,6 @@ static int open_segment(struct collector *collector)
     return r;
 }
 
-/* /healthz/IP in the segment: IP was a node when the collector before this one published. */
-static void recall_node(const char *key, size_t key_len, void *userdata)
-{
-    static const char prefix[] = "/healthz/";
-    const size_t len = sizeof(prefix) - 1;
-    struct prober_addr address;
-
-    if (key_len > len && memcmp(key, prefix, len) == 0 &&
-        prober_addr_parse(key + len, key_len - len, &address) == 0)
-        cluster_recall(userdata, &address);
-}
-
 static int start(struct collector *collector)
 {
     int r;
@@ -418,15 +390,18 @@ static int start(struct collector *collector)
                     &collector->known, &collector->control);
     if (r < 0)
         return r;
+    r = acting_new(collector->event, collector->conf, collector->cluster, collector->control,
+                   collector->record,
+                   &(struct acting_handlers){fill_context, on_elsewhere, collector},
+                   &collector->acting);
+    if (r < 0)
+        return r;
     control_set_record(collector->control, collector->record);
     follow_values(&collector->values, control_values(collector->control), collector->cluster,
                   collector->record);
-    r = start_coordination(collector);
-    if (r < 0)
-        return r;
     /* So that the others are asked at once, also while the local node is down. */
     if (collector->conf->peers_mode != PEERS_OFF)
-        prober_segment_writer_each(collector->writer, recall_node, collector->cluster);
+        prober_segment_writer_each(collector->writer, follow_recalled, collector->cluster);
     r = sd_event_add_time(collector->event, &collector->soon, CLOCK_MONOTONIC, 0, 1000, on_soon,
                           collector);
     if (r < 0)
@@ -436,14 +411,10 @@ static int start(struct collector *collector)
     if (r < 0)
         return r;
     control_set_poller(collector->control, collector->poller);
-    r = follow_keyspaces_new(collector->event, &collector->keyspaces);
-    if (r < 0)
-        return r;
-    follow_keyspaces_set_poller(collector->keyspaces, collector->poller,
-                                collector->conf->membership_ms, false);
     follow_members(collector);
     agent_follow(&collector->agent, collector->event, collector->conf, on_agent, collector);
-    r = region_watch_new(collector->event, collector->conf, on_region, collector,
+    acting_set_poller(collector->acting, collector->poller, false);
+    r = region_watch_new(collector->event, collector->conf, on_elsewhere, collector,
                          &collector->regions);
     if (r == 0)
         region_watch_set_record(collector->regions, collector->record);
@@ -502,12 +473,12 @@ int collector_reload(struct collector *collector, struct conf *conf)
     poller_free(collector->poller);
     collector->poller = poller;
     control_set_poller(collector->control, poller);
-    follow_keyspaces_set_poller(collector->keyspaces, poller, conf->membership_ms, local_changed);
+    acting_configure(collector->acting, conf);
+    acting_set_poller(collector->acting, poller, local_changed);
     r = region_watch_configure(collector->regions, conf);
     if (r < 0)
         log_error("reload: cannot ask the other regions: %s", strerror(-r));
     control_configure(collector->control, conf);
-    coordination_configure(collector->conf, conf);
     conf_free(collector->conf);
     collector->conf = conf;
     followed_membership_free(&collector->members);
@@ -542,13 +513,10 @@ struct collector *collector_free(struct collector *collector)
 {
     if (!collector)
         return NULL;
-    if (collector->control)
-        control_set_coordination(collector->control, NULL);
-    coordination_free(collector->coordination);
+    acting_free(collector->acting);
     agent_free(collector->agent);
     control_free(collector->control);
     region_watch_free(collector->regions);
-    follow_keyspaces_free(collector->keyspaces);
     poller_free(collector->poller);
     sd_event_source_disable_unref(collector->soon);
     cluster_free(collector->cluster);

@@ -24,6 +24,7 @@ static const struct conf_key local_keys[] = {
     {"user", conf_read_string, AT(local.user), 0, "a user name in quotes"},
     {"password_file", conf_read_password_file, AT(local.password_file), 0, "a path in quotes"},
     {"ca_file", conf_read_path, AT(local.ca_file), 0, "an absolute path in quotes"},
+    {"unit", conf_read_unit, AT(unit), 0, "the name of a service, such as \"cassandra.service\""},
     {NULL, NULL, 0, 0, NULL},
 };
 static const struct conf_key peers_keys[] = {
@@ -78,6 +79,13 @@ static const struct conf_key coordination_keys[] = {
     {"ca_file", conf_read_path, AT(coordination.ca_file), 0, "an absolute path in quotes"},
     {NULL, NULL, 0, 0, NULL},
 };
+static const struct conf_key jobs_keys[] = {
+    {"settle", conf_read_duration, AT(jobs_settle_ms), 1000, NULL},
+    {"stable", conf_read_duration, AT(jobs_stable_ms), 1000, NULL},
+    {"units", conf_read_job_units, 0, 0,
+     "a list of \"TYPE=UNIT\": [ \"compact=my-compact.service\" ]"},
+    {NULL, NULL, 0, 0, NULL},
+};
 static const struct conf_key gates_keys[] = {
     {"bootstrap_grace", conf_read_duration, AT(gates.bootstrap_grace_ms), 0, NULL},
     {"stable", conf_read_duration, AT(gates.stable_ms), 0, NULL},
@@ -115,6 +123,7 @@ static const struct section sections[] = {
     {"seeds", seeds_keys, NULL},
     {"region", region_keys, NULL},
     {"coordination", coordination_keys, NULL},
+    {"jobs", jobs_keys, NULL},
     {"gates", gates_keys, NULL},
     {"segment", segment_keys, NULL},
     {"state", state_keys, NULL},
@@ -248,6 +257,7 @@ static struct conf *conf_default(void)
     if (!conf)
         return NULL;
     conf->local_source = strdup("jmx://127.0.0.1:7199");
+    conf->unit = strdup("cassandra.service");
     conf->region_name = strdup("local");
     conf->first_node = strdup("");
     conf->store = strdup("local");
@@ -257,6 +267,8 @@ static struct conf *conf_default(void)
     conf->control_socket = strdup(CONTROL_SOCKET);
     conf->state_path = strdup("/var/lib/cassandra-prober/state.json");
     conf->seeds_patience_ms = 300000;
+    conf->jobs_settle_ms = 600000;
+    conf->jobs_stable_ms = 10000;
     conf->gates.bootstrap_grace_ms = 120000;
     conf->gates.stable_ms = 10000;
     conf->interval_ms = 500;
@@ -270,8 +282,8 @@ static struct conf *conf_default(void)
     conf->readiness.rehab_ms = 60000;
     if (!conf_login_default(&conf->local) || !conf_login_default(&conf->peers) ||
         !conf_login_default(&conf->coordination) || !conf->store || !conf->store_prefix ||
-        !conf->local_source || !conf->region_name || !conf->first_node || !conf->segment_path ||
-        !conf->control_socket || !conf->state_path)
+        !conf->unit || !conf->local_source || !conf->region_name || !conf->first_node ||
+        !conf->segment_path || !conf->control_socket || !conf->state_path)
         return conf_free(conf);
     return conf;
 }
@@ -343,6 +355,7 @@ struct conf *conf_free(struct conf *conf)
     if (!conf)
         return NULL;
     free(conf->local_source);
+    free(conf->unit);
     conf_login_free(&conf->local);
     conf_login_free(&conf->peers);
     free(conf->peers_url);
@@ -355,6 +368,7 @@ struct conf *conf_free(struct conf *conf)
     free(conf->region_datacenters);
     free(conf->first_node);
     conf_lists_free(conf);
+    conf_jobs_free(conf);
     conf_login_free(&conf->coordination);
     free(conf->store);
     free(conf->store_prefix);

@@ -41,9 +41,15 @@ struct conf_region {
     struct conf_login login;
 };
 
+/* The unit of a type of jobs. */
+struct conf_job {
+    char *type, *unit;
+};
+
 struct conf {
     char *local_source; /* source URL; "" = no Cassandra on this host */
     struct conf_login local;
+    char *unit; /* Cassandra's, of this host's systemd */
 
     enum peers_mode peers_mode;
     char *peers_url; /* with {address} in it */
@@ -80,6 +86,11 @@ struct conf {
         struct prober_addr address;
         uint16_t port; /* 0 = nobody listens */
     } agent;           /* HAProxy's agent checks */
+
+    /* Cluster jobs. */
+    int64_t jobs_settle_ms, jobs_stable_ms;
+    struct conf_job *jobs; /* whose units are not called as shipped */
+    size_t n_jobs;
 
     char *segment_path;
     char *control_socket;

@@ -447,6 +447,24 @@ void conf_read_path(struct conf_loader *loader, const struct conf_key *key,
         set_string(loader, field, value);
 }
 
+void conf_read_unit(struct conf_loader *loader, const struct conf_key *key,
+                    config_setting_t *setting, void *field)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  ":-_.\\@",
+                      suffix[] = ".service";
+    const char *value = string_or_wrong(loader, setting, key->expected);
+    size_t len = value ? strlen(value) : 0;
+
+    if (!value)
+        return;
+    if (len < sizeof(suffix) || len >= 128 || strspn(value, allowed) < len ||
+        strcmp(value + len - strlen(suffix), suffix) != 0)
+        conf_expected(loader, setting, key->expected);
+    else
+        set_string(loader, field, value);
+}
+
 void conf_read_bool(struct conf_loader *loader, const struct conf_key *key,
                     config_setting_t *setting, void *field)
 {

@@ -88,6 +88,10 @@ void conf_read_datacenters(struct conf_loader *loader, config_setting_t *list);
 void conf_read_regions(struct conf_loader *loader, config_setting_t *list);
 void conf_read_region_name(struct conf_loader *loader, const struct conf_key *key,
                            config_setting_t *setting, void *field);
+/* In conf_jobs.c. */
+void conf_read_job_units(struct conf_loader *loader, const struct conf_key *key,
+                         config_setting_t *setting, void *field);
+void conf_jobs_free(struct conf *conf);
 void conf_lists_free(struct conf *conf);
 
 /* In conf_store.c: the section "coordination". */
@@ -102,6 +106,8 @@ void conf_read_ttl(struct conf_loader *loader, const struct conf_key *key,
 bool conf_login_default(struct conf_login *login);
 void conf_login_free(struct conf_login *login);
 
+void conf_read_unit(struct conf_loader *loader, const struct conf_key *key,
+                    config_setting_t *setting, void *field);
 void conf_read_path(struct conf_loader *loader, const struct conf_key *key,
                     config_setting_t *setting, void *field);
 

@@ -13,9 +13,11 @@
 #include "messages.h"
 #include "model/drains.h"
 #include "model/repairs.h"
+#include "model/run_states.h"
 #include "model/seeds.h"
 #include "operator_state.h"
 #include "reload_seeds.h"
+#include "run_state.h"
 
 /* How often what is to be remembered is compared with the state file. */
 #define SAVE_MS 10000
@@ -40,6 +42,8 @@ struct control {
     struct reload_seeds *reload_seeds;
     struct record *record;
     struct coordination *coordination;
+    struct run_states *run_state; /* NULL = nothing can be done about it */
+    struct job_runner *jobs;
     sd_event_source *drain_ends;
     control_changed changed;
     void *userdata;
@@ -170,9 +174,13 @@ static void on_request(struct control_request *request, void *userdata)
         coordination_request(control->coordination, request);
         return;
     }
-    if (request->token || request->force) {
-        control_reply(request, 400,
-                      "token and force are for " MAY_START_PATH "IP and " MAY_STOP_PATH "IP", NULL);
+    if (strncmp(request->path, JOBS_PATH, strlen(JOBS_PATH)) == 0 && control->jobs) {
+        job_runner_request(control->jobs, request);
+        return;
+    }
+    if (request->token || request->force || request->on_failure || request->dc || request->rack ||
+        request->nodes) {
+        control_reply(request, 400, "that argument is for another path", NULL);
         return;
     }
     if (request->value && !suspend) {
@@ -266,14 +274,54 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
     return 0;
 }
 
+static int set_value(const char *key, const char *text, void *userdata)
+{
+    struct control *control = userdata;
+    const struct value_change change = {.key = key, .text = text, .user = "automatic"};
+
+    return operator_state_change(control->state, &change, control_host(control), NULL, NULL);
+}
+
+static void on_run_state(void *userdata)
+{
+    on_state_changed(userdata);
+}
+
 void control_set_record(struct control *control, struct record *record)
 {
     control->record = record;
 }
 
+void control_set_jobs(struct control *control, struct job_runner *jobs)
+{
+    control->jobs = jobs;
+}
+
 void control_set_coordination(struct control *control, struct coordination *coordination)
 {
+    const struct run_state_settings settings = {
+        .event = control->event,
+        .state_path = control->conf->state_path,
+        .cluster = control->cluster,
+        .permits = coordination ? coordination_permits(coordination) : NULL,
+        .set = set_value,
+        .changed = on_run_state,
+        .userdata = control,
+    };
+    int r = 0;
+
     control->coordination = coordination;
+    control->run_state = run_state_free(control->run_state);
+    if (coordination)
+        r = run_state_new(&settings, &control->run_state);
+    if (r < 0)
+        log_error("run states are not carried out: %s", strerror(-r));
+}
+
+void control_act(struct control *control)
+{
+    if (control->run_state)
+        run_state_act(control->run_state, control_values(control), control->conf->unit);
 }
 
 void control_configure(struct control *control, const struct conf *conf)
@@ -345,6 +393,7 @@ void control_drain(struct control *control, int64_t now_ms)
     ends_ms = drains_apply(control->cluster, control_values(control), clock_ms(CLOCK_REALTIME),
                            now_ms, on_drain, control);
 
+    run_states_apply(control->cluster, control_values(control));
     if (ends_ms == INT64_MAX) {
         sd_event_source_set_enabled(control->drain_ends, SD_EVENT_OFF);
         return;

@@ -8,6 +8,7 @@
 
 #include "conf.h"
 #include "coordination.h"
+#include "job_runner.h"
 #include "model/regions.h"
 #include "model/values.h"
 #include "record.h"
@@ -33,6 +34,12 @@ void control_set_record(struct control *control, struct record *record);
 
 /* Who answers for what may be once in the cluster; borrowed. NULL = nobody, as to begin with. */
 void control_set_coordination(struct control *control, struct coordination *coordination);
+
+/* Carries out the run state of this host's node, if there is anything to do: once a round. */
+void control_act(struct control *control);
+
+/* Who answers for jobs; likewise. */
+void control_set_jobs(struct control *control, struct job_runner *jobs);
 
 /* Another configuration. The socket and the state file stay where they are. */
 void control_configure(struct control *control, const struct conf *conf);

@@ -7,6 +7,7 @@
 #include "control/values_json.h"
 #include "log.h"
 #include "messages.h"
+#include "model/run_states.h"
 #include "sources/http.h"
 
 /* Of values that change at once so many are told one by one, and so much of each. */
@@ -65,6 +66,21 @@ static void tell_drain(const struct told *told, const char *by)
     record_decision(told->record, "drain", node, what, told->where, value->user);
 }
 
+static void tell_run_state(const struct told *told, const char *by)
+{
+    const struct value *value = told->value;
+    const char *node = value->key + strlen(RUN_STATE_KEY);
+    char host_id[HOST_ID_LEN], what[32];
+    enum run_state state;
+
+    if (!value->text || !run_state_read(value->text, &state, host_id))
+        return;
+    snprintf(what, sizeof(what), "run state %s", run_state_word(state));
+    log_event(&(struct log_event){.priority = LOG_NOTICE, .id = MESSAGE_RUN_STATE, .node = node},
+              "%s: %s%s%s on %s", node, what, by, value->user, told->host);
+    record_decision(told->record, "run state", node, what, told->where, value->user);
+}
+
 static void tell_seeds(const struct told *told)
 {
     const char *dc = told->value->key + strlen("seeds/");
@@ -109,6 +125,8 @@ static void tell(const struct cluster *cluster, const struct value *value, struc
         tell_region(&told, by);
     else if (strncmp(value->key, "drain/", 6) == 0)
         tell_drain(&told, by);
+    else if (strncmp(value->key, RUN_STATE_KEY, strlen(RUN_STATE_KEY)) == 0)
+        tell_run_state(&told, by);
     else if (strcmp(value->key, "observer/suspended") == 0)
         tell_suspended(&told, by);
     else if (strncmp(value->key, "repaired/", 9) == 0 && value->text)

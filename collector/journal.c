@@ -34,7 +34,8 @@ static void log_decision(const struct decision *decision)
         event.reason = *reasons.data ? reasons.data : NULL;
         if (verdict->readiness != READY) {
             /* What an operator has asked for is no reason to be warned. */
-            event.priority = verdict->reasons & REASON_DRAINED ? LOG_NOTICE : LOG_WARNING;
+            event.priority =
+                verdict->reasons & (REASON_DRAINED | REASON_RUN_STATE) ? LOG_NOTICE : LOG_WARNING;
             event.id = MESSAGE_NODE_NOT_READY;
         }
         log_event(&event, "%s: %s -> %s%s%s", node->text, readiness_word(decision->before), word,

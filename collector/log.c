@@ -61,8 +61,9 @@ static bool send_entry(const struct log_event *event, const char *line)
     const struct {
         const char *name, *value;
     } fields[] = {
-        {"MESSAGE_ID", event->id}, {"NODE", event->node},           {"VERDICT", event->verdict},
-        {"REASON", event->reason}, {"OBSERVERS", event->observers},
+        {"MESSAGE_ID", event->id},     {"NODE", event->node},           {"VERDICT", event->verdict},
+        {"REASON", event->reason},     {"OBSERVERS", event->observers}, {"JOB", event->job},
+        {"JOB_TYPE", event->job_type}, {"JOB_STATE", event->job_state},
     };
     enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
     char message[LINE_LEN + 8], priority[16], text[FIELDS][FIELD_LEN];

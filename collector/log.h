@@ -14,7 +14,8 @@ struct log_event {
     int priority;
     const char *id; /* of messages.h */
     const char *node, *verdict, *reason;
-    const char *observers; /* how many see it how */
+    const char *observers;                  /* how many see it how */
+    const char *job, *job_type, *job_state; /* of a cluster job, or of a node in it */
 };
 
 void log_message(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));

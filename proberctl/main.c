@@ -24,9 +24,21 @@ static const char usage[] =
     "  decisions                 what changed, why, when and by whom; --node IP of that one\n"
     "  history IP                how a node was found, newest first\n"
     "  drain IP, undrain IP      not ready although it serves; --ttl T ends it by itself\n"
+    "  run-state IP STATE        what systemd does to it there: RUN STOP RESTART TERMINATE\n"
+    "  gate start|stop [IP]      takes the permit to start or stop a node (this host's): 0 when\n"
+    "                            it may, 1 when not; for ExecCondition= and ExecStartPre=\n"
+    "    --wait T                how long it asks again (default 0)\n"
+    "    --fail-open, --fail-closed   what it means when the prober cannot tell: yes, or no\n"
+    "    --own IP                this host's node, where the prober does not know it\n"
+    "    --ttl T                 the permit is given up if nothing starts for that long (10m)\n"
     "  set KEY VALUE, unset KEY  what operators say; unset = automatic again. Keys:\n"
     "                            readylocaldcs localseeds dcs region-ips reaper-ips reaper-ready\n"
     "  suspend, resume           the observers of the cluster watch and act on nothing; act again\n"
+    "  job start TYPE            a job on one node after the other: restart, cleanup, repair or\n"
+    "                            another unit's; --dc D, --rack R, --nodes IP,IP of those only;\n"
+    "                            --on-failure continue goes on after a node where it failed\n"
+    "  job status, job last [TYPE]   the active one; how the last ones ended\n"
+    "  job abort TYPE            ends it after the current node; --force at once\n"
     "  repaired IP               it has been repaired: repair_needed is over\n"
     "  seeds --apply FILE        writes the seeds into a cassandra.yaml\n"
     "    --own IP                without this host's own node: its broadcast_address, or\n"
@@ -41,6 +53,8 @@ static const char usage[] =
     "Colours on a terminal unless NO_COLOR is set.\n"
     "Paths and the first node are as in the collector's configuration (--config).\n"
     "Exit status: 0 yes, done; 1 no, refused; 2 cannot tell, wrong usage.\n";
+
+#define SOME (-1) /* one argument or more */
 
 static const struct {
     const char *name;
@@ -65,6 +79,9 @@ static const struct {
     {"resume", 0, resume},
     {"repaired", 1, repaired},
     {"watch", 0, watch},
+    {"job", SOME, job},
+    {"run-state", 2, run_state},
+    {"gate", SOME, ask_gate},
 };
 
 static const struct option long_options[] = {
@@ -79,6 +96,14 @@ static const struct option long_options[] = {
     {"own", required_argument, NULL, 'o'},
     {"from-file", required_argument, NULL, 'F'},
     {"node", required_argument, NULL, 'n'},
+    {"on-failure", required_argument, NULL, 'O'},
+    {"dc", required_argument, NULL, 'D'},
+    {"rack", required_argument, NULL, 'R'},
+    {"nodes", required_argument, NULL, 'N'},
+    {"force", no_argument, NULL, '!'},
+    {"wait", required_argument, NULL, 'W'},
+    {"fail-open", no_argument, NULL, '('},
+    {"fail-closed", no_argument, NULL, ')'},
     {"config", required_argument, NULL, 'c'},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -140,12 +165,22 @@ static const char **field_of(struct options *options, int option)
         return &options->timeout;
     case 'n':
         return &options->node;
+    case 'O':
+        return &options->on_failure;
+    case 'D':
+        return &options->dc;
+    case 'R':
+        return &options->rack;
+    case 'N':
+        return &options->nodes;
     case 'a':
         return &options->apply;
     case 'f':
         return &options->first_node;
     case 'o':
         return &options->own;
+    case 'W':
+        return &options->wait;
     case 'F':
         return &options->from_file;
     case 'c':
@@ -157,14 +192,23 @@ static const char **field_of(struct options *options, int option)
 /* An option that the command does not know is a mistake, not a wish to be passed over. */
 static const char *misplaced(const struct options *options, const char *command)
 {
-    if (options->ttl && strcmp(command, "drain") != 0)
-        return "--ttl is for drain";
+    bool gate = strcmp(command, "gate") == 0;
+
+    if (options->ttl && strcmp(command, "drain") != 0 && !gate)
+        return "--ttl is for drain and gate";
+    if ((options->wait || options->fail_open || options->fail_closed) && !gate)
+        return "--wait, --fail-open and --fail-closed are for gate";
     if (options->timeout && strcmp(command, "wait") != 0 && !options->apply)
         return "--timeout is for wait and for seeds --apply";
     if (options->node && strcmp(command, "decisions") != 0)
         return "--node is for decisions";
+    if ((options->on_failure || options->dc || options->rack || options->nodes || options->force) &&
+        strcmp(command, "job") != 0)
+        return "--on-failure, --dc, --rack, --nodes and --force are for job";
     if (options->apply && strcmp(command, "seeds") != 0)
         return "--apply is for seeds";
+    if (options->own && gate)
+        return NULL;
     if ((options->first_node || options->own || options->from_file || options->reload) &&
         !options->apply)
         return "--first-node, --own, --from-file and --reload are for seeds --apply";
@@ -230,8 +274,12 @@ static enum answer run(struct options *options, int count, char **args)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(commands[i].name, args[0]) != 0)
             continue;
-        if (commands[i].args == count - 1)
+        if (commands[i].args == count - 1 || (commands[i].args == SOME && count > 1))
             return run_with(options, i, args + 1);
+        if (commands[i].args == SOME) {
+            complain("%s takes arguments", args[0]);
+            return wrong_usage();
+        }
         complain("%s takes %d argument%s, not %d", args[0], commands[i].args,
                  commands[i].args == 1 ? "" : "s", count - 1);
         return wrong_usage();
@@ -253,8 +301,14 @@ int main(int argc, char **argv)
             *field = optarg;
         } else if (option == 'j') {
             options.json = true;
+        } else if (option == '!') {
+            options.force = true;
         } else if (option == 'r') {
             options.reload = true;
+        } else if (option == '(') {
+            options.fail_open = true;
+        } else if (option == ')') {
+            options.fail_closed = true;
         } else if (option == 'V') {
             printf("proberctl %s\n", PROBER_VERSION);
             return YES;

@@ -21,9 +21,14 @@ struct options {
     const char *config;           /* NULL = not given */
     bool json;
     const char *ttl, *timeout;
+    const char *wait; /* of gate; NULL = not given */
+    bool fail_open, fail_closed;
     const char *node;                                 /* of decisions; NULL = of all */
+    const char *on_failure, *dc, *rack, *nodes;       /* of job; NULL = not given */
+    bool force;                                       /* of job abort */
     bool reload;                                      /* of seeds --apply */
-    const char *apply, *first_node, *own, *from_file; /* of seeds; NULL = not given */
+    const char *apply, *first_node, *own, *from_file; /* of seeds, own of
+                                                         gate, too; NULL = not given */
 };
 
 /* A line on stderr, with the program's name before it. */
@@ -51,11 +56,18 @@ enum answer wait_ready(const struct options *options, char **args);
 /* What is said on the control socket. */
 enum answer drain(const struct options *options, char **args);
 enum answer undrain(const struct options *options, char **args);
+enum answer run_state(const struct options *options, char **args);
+enum answer ask_gate(const struct options *options, char **args);
 enum answer suspend(const struct options *options, char **args);
 enum answer resume(const struct options *options, char **args);
 enum answer repaired(const struct options *options, char **args);
 enum answer set_value(const struct options *options, char **args);
 enum answer unset_value(const struct options *options, char **args);
+/* start TYPE, abort TYPE, status, last [TYPE] */
+enum answer job(const struct options *options, char **args);
+/* Sends one request, `url` with http://localhost/ before it; prints what a 200 says. */
+enum answer request(const struct options *options, const char *method, const char *url,
+                    const char *body);
 /* Has the local Cassandra read its file again, which is to have given it these: a JSON array. */
 enum answer reload_seeds(const struct options *options, const char *seeds);
 

@@ -74,8 +74,8 @@ static enum answer judge(long status, const struct reply *reply)
         return CANNOT_TELL;
     }
     complain("refused (%ld): %s; %s", status, *reply->line ? reply->line : "it does not say why",
-             status == 404 ? "proberctl nodes lists the nodes"
-                           : "proberctl --help, or man proberctl");
+             status == 404 && strstr(reply->line, "node") ? "proberctl nodes lists the nodes"
+                                                          : "proberctl --help, or man proberctl");
     return status >= 400 && status < 500 ? NO : CANNOT_TELL;
 }
 
@@ -112,8 +112,8 @@ static long exchange(const struct options *options, const char *method, const ch
     return status;
 }
 
-static enum answer ask(const struct options *options, const char *method, const char *url,
-                       const char *body)
+enum answer request(const struct options *options, const char *method, const char *url,
+                    const char *body)
 {
     struct reply reply = {0};
     long status = exchange(options, method, url, body, &reply);
@@ -135,7 +135,7 @@ static enum answer ask_drain(const struct options *options, const char *method, 
         complain("--ttl is no duration: 10m, 1h 30min");
         answer = CANNOT_TELL;
     } else {
-        answer = ask(options, method, url, NULL);
+        answer = request(options, method, url, NULL);
     }
     curl_free(ttl);
     return answer;
@@ -166,7 +166,7 @@ static enum answer ask_suspend(const struct options *options, const char *value)
     char url[96];
 
     snprintf(url, sizeof(url), "http://localhost/admin/cluster/observer/suspend?value=%s", value);
-    return ask(options, "POST", url, NULL);
+    return request(options, "POST", url, NULL);
 }
 
 enum answer suspend(const struct options *options, char **args)
@@ -189,6 +189,21 @@ enum answer resume(const struct options *options, char **args)
     return answer;
 }
 
+enum answer run_state(const struct options *options, char **args)
+{
+    char address[PROBER_ADDR_STRLEN], url[128];
+    enum answer answer;
+
+    if (!read_address(args[0], address))
+        return CANNOT_TELL;
+    snprintf(url, sizeof(url), "http://localhost/nodes/%s/runstate", address);
+    answer = request(options, "PUT", url, args[1]);
+    if (answer == YES)
+        printf("%s: run state %s; its own host does it as soon as that may be: proberctl why %s\n",
+               address, args[1], address);
+    return answer;
+}
+
 enum answer repaired(const struct options *options, char **args)
 {
     char address[PROBER_ADDR_STRLEN], url[128];
@@ -197,7 +212,7 @@ enum answer repaired(const struct options *options, char **args)
     if (!read_address(args[0], address))
         return CANNOT_TELL;
     snprintf(url, sizeof(url), "http://localhost/nodes/%s/repaired", address);
-    answer = ask(options, "PUT", url, NULL);
+    answer = request(options, "PUT", url, NULL);
     if (answer == YES)
         printf("%s is repaired\n", address);
     return answer;
@@ -223,7 +238,8 @@ static bool make_url(const char *key, char url[64])
 enum answer set_value(const struct options *options, char **args)
 {
     char url[64];
-    enum answer answer = make_url(args[0], url) ? ask(options, "PUT", url, args[1]) : CANNOT_TELL;
+    enum answer answer =
+        make_url(args[0], url) ? request(options, "PUT", url, args[1]) : CANNOT_TELL;
 
     if (answer == YES)
         printf("%s is set\n", args[0]);
@@ -233,7 +249,8 @@ enum answer set_value(const struct options *options, char **args)
 enum answer unset_value(const struct options *options, char **args)
 {
     char url[64];
-    enum answer answer = make_url(args[0], url) ? ask(options, "DELETE", url, NULL) : CANNOT_TELL;
+    enum answer answer =
+        make_url(args[0], url) ? request(options, "DELETE", url, NULL) : CANNOT_TELL;
 
     if (answer == YES)
         printf("%s is automatic again\n", args[0]);

@@ -72,6 +72,10 @@ said('make', 'deb', "OUT=$out", "TREE=$commit");
 is(in_deb('cassandra-prober'), listed(<<'LIST', committed('packaging/examples', $examples, 'root/root'), @images), 'cassandra-prober.deb');
 drwxr-xr-x root/root /etc/cassandra-prober
 -rw-r--r-- root/root /etc/cassandra-prober/collector.conf
+-rw-r--r-- root/root /lib/systemd/system/cassandra-prober-job@.service
+-rw-r--r-- root/root /lib/systemd/system/cassandra-prober-job@cleanup.service.d/exec.conf
+-rw-r--r-- root/root /lib/systemd/system/cassandra-prober-job@repair.service.d/exec.conf
+-rw-r--r-- root/root /lib/systemd/system/cassandra-prober-job@restart.service.d/exec.conf
 -rw-r--r-- root/root /lib/systemd/system/prober-collector.service
 -rw-r--r-- root/root /lib/systemd/system/prober-seeds.path
 -rw-r--r-- root/root /lib/systemd/system/prober-seeds.service
@@ -97,6 +101,7 @@ drwxr-xr-x root/root /usr/share/doc/cassandra-prober
 -rw-r--r-- root/root /usr/share/man/man1/proberctl.1.gz
 -rw-r--r-- root/root /usr/share/man/man5/collector.conf.5.gz
 -rw-r--r-- root/root /usr/share/man/man8/prober-collector.8.gz
+-rw-r--r-- root/root /usr/share/polkit-1/rules.d/50-cassandra-prober.rules
 LIST
 is(in_deb('libnginx-mod-http-prober'), listed(<<'LIST'), 'libnginx-mod-http-prober.deb');
 -rw-r--r-- root/root /usr/lib/nginx/modules/ngx_http_prober_module.so
@@ -129,6 +134,13 @@ drwxr-xr-x root/root /etc/cassandra-prober
 -rw-r--r-- root/root /etc/cassandra-prober/collector.conf
 -rwxr-xr-x root/root /usr/bin/proberctl
 -rw-r--r-- root/root /usr/lib/systemd/catalog/cassandra-prober.catalog
+-rw-r--r-- root/root /usr/lib/systemd/system/cassandra-prober-job@.service
+drwxr-xr-x root/root /usr/lib/systemd/system/cassandra-prober-job@cleanup.service.d
+-rw-r--r-- root/root /usr/lib/systemd/system/cassandra-prober-job@cleanup.service.d/exec.conf
+drwxr-xr-x root/root /usr/lib/systemd/system/cassandra-prober-job@repair.service.d
+-rw-r--r-- root/root /usr/lib/systemd/system/cassandra-prober-job@repair.service.d/exec.conf
+drwxr-xr-x root/root /usr/lib/systemd/system/cassandra-prober-job@restart.service.d
+-rw-r--r-- root/root /usr/lib/systemd/system/cassandra-prober-job@restart.service.d/exec.conf
 -rw-r--r-- root/root /usr/lib/systemd/system/prober-collector.service
 -rw-r--r-- root/root /usr/lib/systemd/system/prober-seeds.path
 -rw-r--r-- root/root /usr/lib/systemd/system/prober-seeds.service
@@ -151,6 +163,7 @@ drwxr-xr-x root/root /usr/share/licenses/cassandra-prober
 -rw-r--r-- root/root /usr/share/man/man1/proberctl.1.gz
 -rw-r--r-- root/root /usr/share/man/man5/collector.conf.5.gz
 -rw-r--r-- root/root /usr/share/man/man8/prober-collector.8.gz
+-rw-r--r-- root/root /usr/share/polkit-1/rules.d/50-cassandra-prober.rules
 LIST
 is(in_rpm('nginx-mod-http-prober'), listed(<<'LIST'), 'nginx-mod-http-prober.rpm');
 -rwxr-xr-x root/root /usr/lib64/nginx/modules/ngx_http_prober_module.so

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../conf.h"
+#include "../model/run_states.h"
 #include "value_body.h"
 
 static const struct route {
@@ -71,6 +72,64 @@ static unsigned read_drain(const struct cluster *cluster, const struct values *v
     }
     ret->change.key = ret->key;
     return put ? set_text(ret, json_true()) : 0;
+}
+
+static const struct node *find_node(const struct cluster *cluster, const char *name, size_t len,
+                                    char text[PROBER_ADDR_STRLEN])
+{
+    struct prober_addr address;
+    const struct node *node;
+
+    text[0] = '\0';
+    if (prober_addr_parse(name, len, &address) < 0)
+        return NULL;
+    prober_addr_format(&address, text);
+    node = cluster_find(cluster, &address);
+    return node && !node->gone && !node->forgotten ? node : NULL;
+}
+
+/* /nodes/ADDRESS/runstate: the address's length; 0 = another path. */
+static size_t run_state_path(const char *path)
+{
+    size_t len = strlen(path), before = strlen("/nodes/"), after = strlen("/runstate");
+
+    if (len <= before + after || strncmp(path, "/nodes/", before) != 0 ||
+        strcmp(path + len - after, "/runstate") != 0)
+        return 0;
+    return len - before - after;
+}
+
+static unsigned read_run_state(const struct cluster *cluster, const char *path, const char *body,
+                               size_t len, struct request_change *ret, char *line)
+{
+    char address[PROBER_ADDR_STRLEN], text[RUN_STATE_TEXT_LEN];
+    const char *name = path + strlen("/nodes/");
+    const struct node *node = find_node(cluster, name, run_state_path(path), address);
+    enum run_state state;
+
+    if (!node) {
+        snprintf(line, REQUEST_LINE_LEN, "%s is no node of this cluster",
+                 address[0] ? address : "that");
+        return 404;
+    }
+    while (len > 0 && strchr(" \t\r\n", body[len - 1]))
+        len--;
+    if (!run_state_parse(body, len, &state)) {
+        snprintf(line, REQUEST_LINE_LEN,
+                 "the body is no run state: RUN, STOP, RESTART or TERMINATE");
+        return 400;
+    }
+    if (node->run.state == RUN_STATE_TERMINATE && state != RUN_STATE_TERMINATE) {
+        snprintf(line, REQUEST_LINE_LEN, "%s is terminated, for good: until it is replaced",
+                 address);
+        return 403;
+    }
+    snprintf(ret->key, sizeof(ret->key), RUN_STATE_KEY "%s", address);
+    ret->change.key = ret->key;
+    run_state_text(state, node->gossip.host_id, text);
+    ret->text = strdup(text);
+    ret->change.text = ret->text;
+    return ret->text ? 0 : 503;
 }
 
 /* "/nodes/ADDRESS/repaired": the address; NULL = another path. */
@@ -143,7 +202,7 @@ unsigned request_read(const struct cluster *cluster, const struct values *values
                       char line[REQUEST_LINE_LEN], const char **ret_allow)
 {
     bool put = strcmp(method, "PUT") == 0;
-    bool drain = strncmp(path, "/drain/", 7) == 0;
+    bool drain = strncmp(path, "/drain/", 7) == 0, run_state = run_state_path(path) > 0;
     char buf[PROBER_ADDR_STRLEN];
     const char *repaired = repaired_node(path, buf);
     const struct route *route = NULL;
@@ -156,18 +215,20 @@ unsigned request_read(const struct cluster *cluster, const struct values *values
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
         if (strcmp(routes[i].path, path) == 0)
             route = &routes[i];
-    if (!put && (repaired || strcmp(method, "DELETE") != 0)) {
+    if (!put && (run_state || repaired || strcmp(method, "DELETE") != 0)) {
         snprintf(line, REQUEST_LINE_LEN, "no such method here");
-        *ret_allow = repaired ? "PUT"
-                     : route  ? "GET, HEAD, OPTIONS, PUT, DELETE"
-                     : drain  ? "PUT, DELETE"
-                              : "GET, HEAD, OPTIONS";
+        *ret_allow = run_state || repaired ? "PUT"
+                     : route               ? "GET, HEAD, OPTIONS, PUT, DELETE"
+                     : drain               ? "PUT, DELETE"
+                                           : "GET, HEAD, OPTIONS";
         return 405;
     }
     if (ttl && !(drain && put)) {
         snprintf(line, REQUEST_LINE_LEN, "ttl is for PUT /drain/IP");
         return 400;
     }
+    if (run_state)
+        return read_run_state(cluster, path, body, len, ret, line);
     if (drain)
         return read_drain(cluster, values, path + 7, put, ttl, ret, line);
     if (repaired)

@@ -180,7 +180,14 @@ static enum MHD_Result take_argument(void *userdata, enum MHD_ValueKind kind, co
     const struct {
         const char *name;
         const char **value;
-    } known[] = {{"ttl", &request->ttl}, {"token", &request->token}, {"force", &request->force}};
+    } known[] = {{"ttl", &request->ttl},
+                 {"value", &request->value},
+                 {"token", &request->token},
+                 {"force", &request->force},
+                 {"on_failure", &request->on_failure},
+                 {"dc", &request->dc},
+                 {"rack", &request->rack},
+                 {"nodes", &request->nodes}};
     size_t i;
 
     (void)kind;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../model/run_states.h"
+
 #define REPLICAS_MAX 100000
 
 /* The one form of a value, owned by the caller. NULL: `line` says what is wrong. */
@@ -144,6 +146,19 @@ static json_t *shape_dcs(const json_t *value, char line[VALUE_LINE_LEN])
     return shape_array(value, shape_dc, line);
 }
 
+/* As run_states.h has it. */
+static json_t *shape_run_state(const json_t *value, char line[VALUE_LINE_LEN])
+{
+    char text[RUN_STATE_TEXT_LEN], host_id[HOST_ID_LEN];
+    enum run_state state;
+
+    if (json_is_string(value) &&
+        snprintf(text, sizeof(text), "\"%s\"", json_string_value(value)) < (int)sizeof(text) &&
+        run_state_read(text, &state, host_id))
+        return json_string(json_string_value(value));
+    return wrong(line, "it is no run state");
+}
+
 static json_t *shape_boolean(const json_t *value, char line[VALUE_LINE_LEN])
 {
     return json_is_boolean(value) ? json_boolean(json_is_true(value))
@@ -169,6 +184,8 @@ static value_shape shape_of(const char *key)
 
     if (strncmp(key, "seeds/", 6) == 0)
         return shape_seeds;
+    if (strncmp(key, RUN_STATE_KEY, strlen(RUN_STATE_KEY)) == 0)
+        return shape_run_state;
     for (size_t i = 0; last && i < sizeof(table) / sizeof(table[0]); i++)
         if (strcmp(table[i].name, last + 1) == 0)
             return table[i].shape;

@@ -53,6 +53,7 @@ enum verdict_reason {
     REASON_STARTING = 1u << 12,    /* Cassandra's MBeans are not there: starting or stopping */
     REASON_HUNG = 1u << 13,        /* its own host has got no answer of it for view_ttl */
     REASON_DRAINED = 1u << 14,     /* an operator has taken it out of service */
+    REASON_RUN_STATE = 1u << 15,   /* its run state is not RUN, or it is being restarted */
 };
 
 struct verdict {
@@ -85,6 +86,25 @@ struct drain {
     /* for model/ alone */
     uint64_t counter;
     int64_t heard_ms; /* CLOCK_BOOTTIME */
+};
+
+/* What an operator wants its process to do. */
+enum run_state {
+    RUN_STATE_RUN = 0,
+    RUN_STATE_STOP,
+    RUN_STATE_RESTART,   /* once; then it is RUN again */
+    RUN_STATE_TERMINATE, /* final, until the node is replaced */
+};
+
+/* See run_states.h. */
+struct node_run {
+    enum run_state state;
+    bool said;       /* there is such a value: `counter`, `host` and `user` are its */
+    bool restarting; /* by this host, now */
+    uint64_t counter;
+    char host[HOST_ID_LEN];
+    char user[64];
+    char waits[256]; /* why it is not done, as far as this host knows; "" = nothing */
 };
 
 /* A fall soon after a rise: see damping.c. */
@@ -168,7 +188,8 @@ struct node {
     int64_t repair_since_ms; /* when that was over; may be before the boot */
     bool seed;
     struct drain drain; /* see drains.h */
-    double phi;         /* as the local observer has it; <0 = unknown */
+    struct node_run run;
+    double phi; /* as the local observer has it; <0 = unknown */
 
     /* What must be rendered anew. */
     bool dirty_opinions; /* somebody's opinion of it, or the word that stands for a missing view */

@@ -6,8 +6,11 @@
 #define REHAB_CHANGES   3
 #define REHAB_WINDOW_MS (10 * 60 * 1000)
 
+/* What an operator has said. */
+#define BY_OPERATOR (REASON_DRAINED | REASON_RUN_STATE)
+
 /* These are facts and no opinions: `fall` does not hold them back. */
-#define AT_ONCE (REASON_PROCESS_GONE | REASON_GONE | REASON_DRAINED)
+#define AT_ONCE (REASON_PROCESS_GONE | REASON_GONE | BY_OPERATOR)
 
 _Static_assert(sizeof(((struct node_private *)0)->change_ms) == REHAB_CHANGES * sizeof(int64_t),
                "as many changes as count are remembered");
@@ -69,10 +72,11 @@ static void remember_change(const struct readiness_settings *settings, struct no
 {
     int64_t *change_ms = node->private.change_ms;
     bool first = !node->private.was_ready && node->verdict.readiness == READY;
-    bool drain = node->private.was_drained || node->raw.reasons == REASON_DRAINED;
+    bool asked = node->raw.reasons && !(node->raw.reasons & ~(uint32_t)BY_OPERATOR);
+    bool drain = node->private.was_drained || asked;
 
     node->private.was_ready = true;
-    node->private.was_drained = node->raw.reasons == REASON_DRAINED;
+    node->private.was_drained = asked;
     if (drain || is_bounce(settings, node, now_ms) || first)
         return;
     memmove(change_ms, change_ms + 1, (REHAB_CHANGES - 1) * sizeof(*change_ms));

@@ -250,6 +250,9 @@ static void judge(struct evaluation *evaluation, struct node *node)
     node->raw.reasons |= node_state_reasons(cluster, node, evaluation->now_ms);
     if (node->drain.on)
         node->raw.reasons |= REASON_DRAINED;
+    if (node->run.restarting || node->run.state == RUN_STATE_STOP ||
+        node->run.state == RUN_STATE_TERMINATE)
+        node->raw.reasons |= REASON_RUN_STATE;
     node->raw.readiness = node->raw.reasons ? NOT_READY : READY;
     update_down(evaluation, node, seen_up);
     want_state(evaluation, node);

@@ -151,9 +151,10 @@ static bool counts(const struct node *node)
 /* Replicas of it answer. Who is out of service by an operator's word alone still does. */
 static bool serves(const struct node *node)
 {
-    if (node->raw.reasons & ~(uint32_t)REASON_DRAINED)
+    if (node->raw.reasons & ~(uint32_t)(REASON_DRAINED | REASON_RUN_STATE))
         return false;
-    return node->verdict.readiness == READY || node->drain.on;
+    return node->verdict.readiness == READY || node->drain.on ||
+           (node->raw.reasons & REASON_RUN_STATE);
 }
 
 static void place_node(struct gates *gates, const struct node *node)

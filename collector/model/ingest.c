@@ -298,7 +298,7 @@ static void follow_start(struct node *node, const struct observation *observatio
     enum poll_result result = observation->result;
 
     if (result == POLL_OK || result == POLL_NO_MBEAN)
-        private->alive_ms = data_ms(observation);
+    private->alive_ms = data_ms(observation);
     if (result == POLL_OK) {
         private->starting = false;
     } else if (result == POLL_NO_MBEAN && !private->starting) {

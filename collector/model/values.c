@@ -23,7 +23,8 @@ static bool is_address(const char *name)
     return strcmp(name, text) == 0;
 }
 
-/* "region/NAME/KEY", "drain/ADDRESS", "repaired/ADDRESS", "seeds/DC", "observer/suspended". */
+/* "region/NAME/KEY", "seeds/DC", "observer/suspended"; "drain/ADDRESS", "repaired/ADDRESS",
+ * "runstate/ADDRESS". */
 static bool is_key(const char *key)
 {
     const char *name = strchr(key, '/'), *last = strrchr(key, '/');
@@ -35,7 +36,8 @@ static bool is_key(const char *key)
             return false;
     if (strncmp(key, "seeds/", 6) == 0)
         return true;
-    if (strncmp(key, "drain/", 6) == 0 || strncmp(key, "repaired/", 9) == 0)
+    if (strncmp(key, "drain/", 6) == 0 || strncmp(key, "repaired/", 9) == 0 ||
+        strncmp(key, "runstate/", 9) == 0)
         return is_address(name + 1);
     if (strcmp(key, "observer/suspended") == 0)
         return true;

@@ -32,9 +32,9 @@ struct node_keys {
     char healthz[PROBER_ADDR_STRLEN + 16];
     char brief[PROBER_ADDR_STRLEN + 16];
     char node[PROBER_ADDR_STRLEN + 16];
+    char history[PROBER_ADDR_STRLEN + 16];
     char start[PROBER_ADDR_STRLEN + 16];
     char stop[PROBER_ADDR_STRLEN + 16];
-    char history[PROBER_ADDR_STRLEN + 16];
 };
 
 static void make_keys(const struct node *node, struct node_keys *keys)
@@ -42,9 +42,9 @@ static void make_keys(const struct node *node, struct node_keys *keys)
     snprintf(keys->healthz, sizeof(keys->healthz), "/healthz/%s", node->text);
     snprintf(keys->brief, sizeof(keys->brief), "/healthz/%s?brief", node->text);
     snprintf(keys->node, sizeof(keys->node), "/nodes/%s", node->text);
+    snprintf(keys->history, sizeof(keys->history), "/history/%s", node->text);
     snprintf(keys->start, sizeof(keys->start), "/may-start/%s", node->text);
     snprintf(keys->stop, sizeof(keys->stop), "/may-stop/%s", node->text);
-    snprintf(keys->history, sizeof(keys->history), "/history/%s", node->text);
 }
 
 static void remove_node(struct batch *batch, const struct node_keys *keys)
@@ -54,9 +54,9 @@ static void remove_node(struct batch *batch, const struct node_keys *keys)
     prober_segment_writer_remove(writer, keys->healthz, strlen(keys->healthz));
     prober_segment_writer_remove(writer, keys->brief, strlen(keys->brief));
     prober_segment_writer_remove(writer, keys->node, strlen(keys->node));
+    prober_segment_writer_remove(writer, keys->history, strlen(keys->history));
     prober_segment_writer_remove(writer, keys->start, strlen(keys->start));
     prober_segment_writer_remove(writer, keys->stop, strlen(keys->stop));
-    prober_segment_writer_remove(writer, keys->history, strlen(keys->history));
 }
 
 /* Its readiness changed since the last whole publish. */
@@ -401,6 +401,7 @@ static void publish_documents(struct batch *batch)
         publish_cluster(batch);
     if (batch->all || batch->round || cluster->dirty)
         publish_said(batch);
+    publish_jobs(batch);
     if (!batch->turned_only)
         touch_cluster(batch);
     if (batch->all || batch->round || (cluster->dirty && !batch->turned_only))

@@ -17,6 +17,7 @@ struct publisher {
     int64_t published_at_ms;         /* the last publish without a failure began */
     uint64_t state_digest;           /* of the values that /state has; 0 = there is none yet */
     uint64_t decisions;              /* how many changes of the log /decisions has, and one */
+    uint64_t jobs;                   /* jobs_shown.changes of what /jobs has, and one */
     int64_t reports_ms;              /* when the reports were published last */
     bool matrix_dirty;               /* /matrix waits for the round */
     bool seeds_age[SEEDS_DOCUMENTS]; /* these are of the collector before this one still */

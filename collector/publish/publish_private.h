@@ -62,6 +62,9 @@ static inline struct text *fresh(struct batch *batch)
     return &batch->publisher->text;
 }
 
+/* /jobs and /jobs/TYPE. */
+void publish_jobs(struct batch *batch);
+
 /* What was decided, found and reported: with a round. */
 void publish_record(struct batch *batch);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../model/run_states.h"
 #include "render_regions.h"
 #include "words.h"
 
@@ -209,6 +210,8 @@ int render_node(struct text *text, const struct render_context *context, const s
     add_bool(text, "repair_needed", node->repair_needed);
     add_bool(text, "seed", node->seed);
     add_drain(text, &node->drain);
+    add_string(text, "run_state", run_state_word(node->run.state));
+    add_string(text, "run_state_waits", node->run.waits);
     add_bool(text, "member", node->member);
     add_bool(text, "local", node->local);
     add_string(text, "observer", observer_word(node));

@@ -12,6 +12,7 @@
 #include "../model/regions.h"
 #include "../model/seeds.h"
 #include "../model/values.h"
+#include "render_jobs.h"
 #include "text.h"
 
 /* An observer as every /healthz/IP body shows it; prepared once for all bodies. */
@@ -35,13 +36,14 @@ struct render_context {
     const struct regions *regions;
     const struct values *values; /* those in force */
     const char *state;           /* them as the document /state; NULL = nothing is known of them */
-    uint64_t state_digest;       /* values_digest() of what `state` says */
+    struct history *history;     /* NULL = there is none; what was published is noted in it */
+    const struct decisions *decisions; /* NULL = there are none */
+    const char *host;                  /* this one's id */
+    const struct jobs_shown *jobs;     /* NULL = not known yet */
+    uint64_t state_digest;             /* values_digest() of what `state` says */
     const struct gate_settings *gates; /* NULL = /may-start and /may-stop are not published */
     const struct keyspaces *keyspaces; /* NULL = never read */
     const struct permit *permit;       /* NULL = none, or it is over */
-    struct history *history;           /* NULL = there is none; what was published is noted in it */
-    const struct decisions *decisions; /* NULL = there are none */
-    const char *host;                  /* this one's id */
     bool metrics_opinions;             /* /metrics has who sees whom, too */
 };
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "../model/run_states.h"
+
 #define REASON_TEXT_MAX 192
 #define WHO_MAX         5 /* are named */
 
@@ -63,9 +65,10 @@ const char *missing_view_word(const struct node *observer, char buf[16])
 
 /* Which text a reason has. Those with figures or words of the node are made by reason_text(). */
 static const enum verdict_reason order[] = {
-    REASON_GONE,       REASON_DRAINED, REASON_PROCESS_GONE,  REASON_DOWN,  REASON_LOST_VOTE,
-    REASON_STATUS,     REASON_HUNG,    REASON_STARTING,      REASON_MODE,  REASON_GOSSIP_OFF,
-    REASON_NATIVE_OFF, REASON_UNSEEN,  REASON_FEW_OBSERVERS, REASON_REHAB, REASON_RISING,
+    REASON_GONE,     REASON_RUN_STATE,     REASON_DRAINED,    REASON_PROCESS_GONE,
+    REASON_DOWN,     REASON_LOST_VOTE,     REASON_STATUS,     REASON_HUNG,
+    REASON_STARTING, REASON_MODE,          REASON_GOSSIP_OFF, REASON_NATIVE_OFF,
+    REASON_UNSEEN,   REASON_FEW_OBSERVERS, REASON_REHAB,      REASON_RISING,
 };
 
 void words_time(int64_t wall_ms, char buf[WORDS_TIME_LEN])
@@ -85,6 +88,15 @@ static void drain_text(const struct drain *drain, char buf[REASON_TEXT_MAX])
         words_time(drain->until_ms, until);
     snprintf(buf, REASON_TEXT_MAX, "drained%s%s%s%s", drain->user[0] ? " by " : "", drain->user,
              until[0] ? " until " : "", until);
+}
+
+static void run_state_text_of(const struct node_run *run, char buf[REASON_TEXT_MAX])
+{
+    if (run->restarting)
+        snprintf(buf, REASON_TEXT_MAX, "is being restarted");
+    else
+        snprintf(buf, REASON_TEXT_MAX, "run state %s%s%s", run_state_word(run->state),
+                 run->user[0] ? " by " : "", run->user);
 }
 
 static void reason_text(const struct node *node, enum verdict_reason reason,
@@ -135,6 +147,9 @@ static void reason_text(const struct node *node, enum verdict_reason reason,
         break;
     case REASON_DRAINED:
         drain_text(&node->drain, buf);
+        break;
+    case REASON_RUN_STATE:
+        run_state_text_of(&node->run, buf);
         break;
     case REASON_RISING:
         snprintf(buf, size, "rising");

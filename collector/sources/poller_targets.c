@@ -219,7 +219,7 @@ void poller_drop_targets(struct poller *poller)
 {
     if (poller->operator)
         poller->operator->source->close(poller->operator);
-    poller->operator = NULL;
+    poller->operator= NULL;
     for (size_t i = 0; i < poller->n_targets; i++)
         target_free(poller->targets[i]);
     free(poller->targets);

@@ -40,6 +40,10 @@ import javax.rmi.ssl.SslRMIClientSocketFactory;
  *   --idle-ms=MS                   after which a connection object is forgotten (120000)
  *   --password-file=F --access-file=F   as those of the JVM's own agent
  *   --ssl --registry-ssl           with the key store of -Djavax.net.ssl.keyStore
+ *   --host=ADDRESS --hosts=A,B,C   this host's node of a cluster of hosts instead: its JMX is on 127.0.0.1 as
+ *                                  installed, it listens on its storage and native ports, and sees as UP whose
+ *                                  storage port is open; ends by signals alone
+ *   --start-ms=MS                  it is STARTING that long, without native transport (0)
  * </pre>
  *
  * It says "ready" when all nodes serve. The MBean prober:type=Control of each node has the operations
@@ -49,6 +53,7 @@ public class JmxNode {
     static final Map<String, String> options = new HashMap<>();
     static final Set<String> downNodes = ConcurrentHashMap.newKeySet();
     static final List<String> addresses = new ArrayList<>();
+    static volatile boolean starting;
 
     public interface OldFailureDetector {
         Map<String, String> getSimpleStates();
@@ -158,11 +163,11 @@ public class JmxNode {
         }
 
         public String getOperationMode() {
-            return "NORMAL";
+            return starting ? "STARTING" : "NORMAL";
         }
 
         public boolean isNativeTransportRunning() {
-            return true;
+            return !starting;
         }
 
         public boolean isGossipRunning() {
@@ -239,7 +244,8 @@ public class JmxNode {
             int port = Integer.parseInt(options.getOrDefault("port", "7199"));
             int rmiPort = Integer.parseInt(options.getOrDefault("rmi-port", "0"));
             boolean ssl = options.containsKey("ssl");
-            InetAddress bind = InetAddress.getByName(address);
+            InetAddress bind =
+                    InetAddress.getByName(options.containsKey("host") ? "127.0.0.1" : address);
             RMIServerSocketFactory plain = number -> new ServerSocket(number, 200, bind);
             RMIServerSocketFactory secure =
                     number -> SSLServerSocketFactory.getDefault().createServerSocket(number, 200, bind);
@@ -265,10 +271,67 @@ public class JmxNode {
         }
     }
 
+    static void accept(ServerSocket socket) {
+        while (true) {
+            try {
+                socket.accept().close();
+            } catch (java.io.IOException error) {
+                /* the next one */
+            }
+        }
+    }
+
+    static void listen(String address, int port) throws Exception {
+        ServerSocket socket = new ServerSocket(port, 50, InetAddress.getByName(address));
+        Thread thread = new Thread(() -> accept(socket));
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    static boolean isOpen(String address, int port) {
+        try (java.net.Socket socket = new java.net.Socket()) {
+            socket.connect(new java.net.InetSocketAddress(address, port), 500);
+            return true;
+        } catch (java.io.IOException error) {
+            return false;
+        }
+    }
+
+    static void beHost(String own) throws Exception {
+        int startMs = Integer.parseInt(options.getOrDefault("start-ms", "0"));
+        long began = System.nanoTime();
+        addresses.addAll(List.of(options.get("hosts").split(",")));
+        downNodes.addAll(addresses);
+        downNodes.remove(own);
+        starting = true;
+        new Node(own).start();
+        listen(own, 7000);
+        System.out.println("ready " + ProcessHandle.current().pid());
+        while (true) {
+            for (String each : addresses) {
+                if (each.equals(own))
+                    continue;
+                if (isOpen(each, 7000))
+                    downNodes.remove(each);
+                else
+                    downNodes.add(each);
+            }
+            if (starting && System.nanoTime() - began > startMs * 1000000L) {
+                listen(own, 9042);
+                starting = false;
+            }
+            Thread.sleep(200);
+        }
+    }
+
     public static void main(String[] words) throws Exception {
         for (String word : words) {
             String[] parts = word.replaceFirst("^--", "").split("=", 2);
             options.put(parts[0], parts.length > 1 ? parts[1] : "");
+        }
+        if (options.containsKey("host")) {
+            beHost(options.get("host"));
+            return;
         }
         for (int i = 1; i <= Integer.parseInt(options.getOrDefault("count", "1")); i++)
             addresses.add(options.getOrDefault("base", "127.0.0.") + i);

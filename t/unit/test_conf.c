@@ -84,6 +84,20 @@ static void refused_lines(void **state)
         {"gates: { strict = \"true\"; };", ":1:", "true or false, without quotes, got \"true\""},
         {"gates: { strict = 1; };", ":1:", "gates.strict: expected true or false"},
         {"gates: { grace = \"1s\"; };", ":1:", "accepted: bootstrap_grace, stable, strict"},
+        {"jobs: { settle = \"0\"; };",
+         ":1:", "jobs.settle: expected a duration of at least 1000ms"},
+        {"jobs: { stable = \"1ms\"; };", ":1:", "got \"1ms\""},
+        {"jobs: { units = \"x\"; };", ":1:", "jobs.units: expected a list of \"TYPE=UNIT\""},
+        {"jobs: { units = [ \"compact\" ]; };", ":1:", "got \"compact\""},
+        {"jobs: { units = [ 1 ]; };", ":1:", "expected a list of \"TYPE=UNIT\""},
+        {"jobs: { units = [ \"a b=x.service\" ]; };", ":1:", "got \"a b=x.service\""},
+        {"jobs: { units = [ \"=x.service\" ]; };", ":1:", "got \"=x.service\""},
+        {"jobs: { units = [ \"a=x.timer\" ]; };", ":1:", "got \"a=x.timer\""},
+        {"jobs: { units = [ \"a=.service\" ]; };", ":1:", "got \"a=.service\""},
+        {"jobs: { units = [ \"a=../x.service\" ]; };", ":1:", "got \"a=../x.service\""},
+        {"jobs: { units = [ \"a=x.service\",\n \"a=y.service\" ]; };",
+         ":2:", "\"a\" is there twice"},
+        {"jobs: { unit = [ ]; };", ":1:", "accepted: settle, stable, units"},
         {"region: { datacenters = \"dc1\"; };", ":1:", "a list of data center names"},
         {"region: { datacenters = [ 1 ]; };", ":1:", "a name in quotes, got 1"},
         {"region: { first_node = \"host1\"; };", ":1:", "an IP address in quotes, or \"\", got"},
@@ -252,6 +266,9 @@ static void empty_file_has_defaults(void **state)
     assert_int_equal(conf->readiness.policy, POLICY_MUTUAL);
     assert_int_equal(conf->readiness.settle_ms, 5000);
     assert_string_equal(conf->first_node, "");
+    assert_int_equal(conf->jobs_settle_ms, 600000);
+    assert_int_equal(conf->jobs_stable_ms, 10000);
+    assert_int_equal(conf->n_jobs, 0);
     assert_int_equal(conf->gates.bootstrap_grace_ms, 120000);
     assert_int_equal(conf->gates.stable_ms, 10000);
     assert_false(conf->gates.strict);
@@ -276,6 +293,8 @@ static void good_settings(void **state)
         "readiness: { policy = \"count:3\"; min_observers = \"majority\"; rise = 2; fall = 3;\n"
         "  settle = \"0\"; rehab = \"0\"; };\n"
         "seeds: { count = \"auto\"; };\n"
+        "jobs: { settle = \"1h\"; stable = \"30s\";\n"
+        "  units = [ \"compact=my-compact.service\", \"own=own@a.service\" ]; };\n"
         "gates: { bootstrap_grace = \"0\"; stable = \"1min\"; strict = true; };\n"
         "region: { name = \"eu\"; datacenters = [ \"dc1\", \"dc2\" ];\n"
         "  first_node = \"[2001:DB8::1]\"; };\n"
@@ -312,6 +331,12 @@ static void good_settings(void **state)
                         "etcd+https://etcd-1.example:2379,[2001:db8::1]:2379,10.0.0.1:1");
     assert_string_equal(conf->store_prefix, "/prober/Prod/");
     assert_int_equal(conf->store_ttl_ms, 3000);
+    assert_int_equal(conf->jobs_settle_ms, 3600000);
+    assert_int_equal(conf->jobs_stable_ms, 30000);
+    assert_int_equal(conf->n_jobs, 2);
+    assert_string_equal(conf->jobs[0].type, "compact");
+    assert_string_equal(conf->jobs[0].unit, "my-compact.service");
+    assert_string_equal(conf->jobs[1].unit, "own@a.service");
     assert_int_equal(conf->gates.bootstrap_grace_ms, 0);
     assert_int_equal(conf->gates.stable_ms, 60000);
     assert_true(conf->gates.strict);

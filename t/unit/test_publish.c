@@ -8,8 +8,8 @@ struct house {
     struct place *place;
     struct fleet fleet;
     struct publisher publisher;
-    struct gate_settings gates;
     struct history history;
+    struct gate_settings gates;
 };
 
 static int publish(struct house *house, bool round)
@@ -19,8 +19,8 @@ static int publish(struct house *house, bool round)
     struct render_context context = {.cluster = house->fleet.cluster,
                                      .regions = &none,
                                      .region_name = "local",
-                                     .gates = &house->gates,
                                      .history = &house->history,
+                                     .gates = &house->gates,
                                      .now_ms = house->fleet.now_ms};
 
     if (round)

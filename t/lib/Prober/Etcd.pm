@@ -3,6 +3,7 @@ package Prober::Etcd;
 # A running etcd cluster, on addresses of 127.0.0.0/8.
 #
 #   my $etcd = Prober::Etcd->start(members => 3);            # tls => 1: with a CA of its own; auth => 1: asks who one is
+#                                                            # base => '10.77.0.2': on 10.77.0.221 and so on, which are there
 #   $etcd->conf(ttl => '"3s"');                              # coordination: { store = "etcd+http://…"; ttl = "3s"; …};
 #   $etcd->kill(1); $etcd->stop(1); $etcd->pause(1); $etcd->resume(1); $etcd->start_member(1);
 #   $etcd->leader;                                           # the member that leads, 0 .. members-1; undef
@@ -32,7 +33,7 @@ sub start {
     my $self = bless { dir => $dir, tls => $option{tls}, scheme => $option{tls} ? 'https' : 'http', name => 'etcd' . $count++ }, $class;
     $self->make_certificates if $option{tls};
     for my $i (0 .. $n - 1) {
-        my $ip = '127.0.0.' . (21 + $i);
+        my $ip = ($option{base} // '127.0.0.') . (21 + $i);
         $self->{member}[$i] = { ip => $ip, client => free_port($ip), peer => free_port($ip) };
     }
     $self->start_member($_) for 0 .. $n - 1;

@@ -1,0 +1,66 @@
+/* What the host of a node does when it is that node's turn. */
+#include <stdio.h>
+#include <string.h>
+
+#include "jobs.h"
+
+/* From the beginning of a question to the store until it is acted upon. The leader takes nothing
+ * back from a node that is running, so that this bounds only how late a unit can start after a
+ * person has ended the job by force. */
+#define ACT_MS 5000
+
+/* systemd has not answered so often: it will not. */
+#define LOOKS_MAX 60
+
+enum job_turn job_turn(const struct job *job, size_t node, struct job_hand *hand, bool suspended,
+                       int64_t asked_ms, int64_t now_ms)
+{
+    if (strcmp(hand->id, job->id) != 0) {
+        *hand = (struct job_hand){0};
+        memcpy(hand->id, job->id, sizeof(hand->id));
+    }
+    if (node == JOB_NOBODY || job_ended(job))
+        return TURN_NONE;
+    if (job_may_begin(job, node)) {
+        if (suspended || now_ms - asked_ms > ACT_MS)
+            return TURN_NONE;
+        return hand->state == HAND_FREE ? TURN_FIND : TURN_BEGIN;
+    }
+    if (job->nodes[node].state != JOB_NODE_RUNNING || hand->state == HAND_ACTS)
+        return TURN_NONE;
+    if (hand->state == HAND_ENDED)
+        return TURN_REPORT;
+    if (hand->state != HAND_BEGUN || strcmp(hand->run, job->run) != 0)
+        return TURN_LOOK;
+    return now_ms - asked_ms > ACT_MS ? TURN_NONE : TURN_RUN;
+}
+
+static void end(struct job_hand *hand, bool good, const char *why)
+{
+    hand->state = HAND_ENDED;
+    hand->good = good;
+    snprintf(hand->why, sizeof(hand->why), "%s", why);
+}
+
+/* The times are of one clock, rounded. */
+void job_looked(struct job_hand *hand, const struct job_node *node, const struct job_unit *unit)
+{
+    bool since = unit->ran_ms > 0 && unit->ran_ms + 1000 >= node->began_ms;
+
+    if (!unit->known) {
+        if (++hand->looks >= LOOKS_MAX)
+            end(hand, false, "cannot tell whether it ran: systemd does not answer");
+        return;
+    }
+    if (strcmp(unit->active, "activating") == 0 || strcmp(unit->active, "deactivating") == 0 ||
+        strcmp(unit->active, "reloading") == 0)
+        return;
+    if (since && strcmp(unit->active, "failed") == 0)
+        end(hand, false, "its unit failed while the collector was away");
+    else if (since)
+        end(hand, true, "");
+    else
+        end(hand, false,
+            "cannot tell whether it ran: the collector was away, and systemd does not "
+            "know of it");
+}

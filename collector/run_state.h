@@ -1,0 +1,43 @@
+/*
+ * Carries out the run state of this host's own node: by systemd, with a permit of the whole
+ * cluster, once per version of the value. What was begun is written beside the state file first, so
+ * a version is never carried out twice, also by a collector that was killed.
+ *
+ *   RUN        starts the unit; the permit is over when the node is ready
+ *   STOP       stops it, and gives the permit back
+ *   RESTART    restarts it, and sets the run state back to RUN; the permit is over when the node is
+ *              ready again
+ *   TERMINATE  as STOP
+ *
+ * What the permit refuses is asked for again and again until another version comes.
+ */
+#ifndef RUN_STATE_H
+#define RUN_STATE_H
+
+#include "control/permit_store.h"
+#include "control/units.h"
+#include "model/values.h"
+
+struct run_states;
+
+struct run_state_settings {
+    sd_event *event;
+    const char *state_path; /* copied; ".runstate" comes after it */
+    struct cluster *cluster;
+    struct permits *permits;
+    /* Sets the value of a key, as the collector itself. 0: it will be. */
+    int (*set)(const char *key, const char *text, void *userdata);
+    void (*changed)(void *userdata); /* judge and publish */
+    void *userdata;
+};
+
+int run_state_new(const struct run_state_settings *settings, struct run_states **ret);
+
+/* Accepts NULL; returns NULL. */
+struct run_states *run_state_free(struct run_states *run_state);
+
+/* Acts on what run_states_apply() has made of the values, if there is anything to do: once a round.
+ * `unit`: Cassandra's; copied. */
+void run_state_act(struct run_states *run_state, const struct values *values, const char *unit);
+
+#endif
