@@ -216,6 +216,14 @@ subtest 'the policy' => sub {
         [], 'and asks nobody else');
     $w->wait_js('return performance.getEntriesByType("resource").some(e => e.name.endsWith("/regions") && e.responseStatus === 304)', 'an answer that is the same');
     pass('what is the same is not sent again');
+    # As in a tab that nobody looks at.
+    my $asked = 'return performance.getEntriesByType("resource").length';
+    $w->js('Object.defineProperty(document, "hidden", {value: true, configurable: true})');
+    my ($before, $now) = (-1, 0);
+    wait_for(sub { ($before, $now) = ($now, $w->js($asked)); sleep 1.5; $before == $now }, 'the page to rest', 30);
+    pass('who does not look is not told');
+    $w->js('delete document.hidden; document.dispatchEvent(new Event("visibilitychange"))');
+    $w->wait_js("$asked > arguments[0]", 'the page to go on', 10, $now);
     $w->js('const s = document.createElement("script"); s.textContent = "window.evil = 2"; document.body.append(s);
         const i = new Image(); i.src = "http://127.0.0.1:9/x"; document.body.append(i); document.body.setAttribute("style", "color: red")');
     $w->wait_js('return violations.length >= 3', 'what does not to be seen');
