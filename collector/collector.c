@@ -17,6 +17,7 @@
 #include "notify.h"
 #include "prober_segment_writer.h"
 #include "publish/publish.h"
+#include "record.h"
 #include "region_watch.h"
 #include "sources/poller.h"
 
@@ -45,6 +46,8 @@ struct collector {
     struct control *control; /* the write half */
     struct followed_values values;
     struct poller_local known; /* who the local node is */
+    struct history history;
+    struct record *record; /* the decision log */
     struct journal journal;
     int64_t wall_offset_ms;
     bool ready; /* READY=1 was sent */
@@ -76,7 +79,7 @@ static void follow_wall_clock(struct collector *collector)
 
     if (llabs(offset - collector->wall_offset_ms) <= WALL_STEP_MS)
         return;
-    collector->wall_offset_ms = offset;
+    collector->wall_offset_ms = collector->cluster->wall_offset_ms = offset;
     collector->publisher.published = false;
 }
 
@@ -121,6 +124,9 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .values = control_values(collector->control),
         .state = collector->values.state,
         .state_digest = collector->values.digest,
+        .history = &collector->history,
+        .decisions = record_decisions(collector->record),
+        .host = control_host(collector->control),
     };
     int before = collector->publisher.last_error, r;
 
@@ -128,6 +134,8 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
     context.wall_offset_ms = collector->wall_offset_ms;
     if (!render_prepare(&context))
         return -ENOMEM;
+    if (round && !history_add(&collector->history, collector->cluster, at_ms))
+        log_warning("no memory for the history of all nodes");
     if (round)
         measure(&collector->figures, &collector->publisher, collector->poller);
     r = publisher_publish(&collector->publisher, &context, &collector->figures, round);
@@ -156,11 +164,13 @@ static int judge(struct collector *collector, bool round)
     int r;
 
     control_drain(collector->control, at_ms);
-    follow_values(&collector->values, control_values(collector->control), cluster);
+    follow_values(&collector->values, control_values(collector->control), cluster,
+                  collector->record);
     poller_set_values(collector->poller, collector->values.asks);
     cluster_evaluate(cluster, round, at_ms, &decisions, &n);
     follow_wishes(collector);
-    journal_decisions(decisions, n);
+    journal_nodes(&collector->journal, cluster);
+    journal_decisions(&collector->journal, cluster, decisions, n);
     journal_observers(&collector->journal, cluster);
     control_seeds(collector->control, region_watch_regions(collector->regions), at_ms);
     if (region_watch_judge(collector->regions, cluster, control_values(collector->control), at_ms))
@@ -233,8 +243,11 @@ static void on_done(struct observation *observation, void *userdata)
     struct collector *collector = userdata;
     bool changed = cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME));
 
-    if (control_follow_cluster(collector->control))
+    if (control_follow_cluster(collector->control)) {
         region_watch_forget(collector->regions);
+        record_decision(collector->record, "collector", NULL, "values set aside",
+                        "this host's node is of another cluster now", NULL);
+    }
     if (!changed)
         return;
     follow_wishes(collector);
@@ -270,7 +283,9 @@ static void on_round(void *userdata)
     collector->waking = false;
     judge(collector, true);
     control_remember(collector->control, poller_local(collector->poller));
-    journal_status(&collector->journal, collector->cluster, collector->publisher.last_error);
+    journal_status(&collector->journal, collector->cluster,
+                   observer_suspended(control_values(collector->control)),
+                   collector->publisher.last_error);
     notify_ready(collector);
     notify_round(&collector->notify);
 }
@@ -344,12 +359,21 @@ static int start(struct collector *collector)
     collector->cluster = cluster_new(&collector->conf->readiness);
     if (!collector->cluster)
         return -ENOMEM;
+    follow_wall_clock(collector);
+    r = record_new(collector->event, collector->conf->state_path, &collector->record);
+    if (r < 0)
+        return r;
+    collector->journal.record = collector->record;
+    record_decision(collector->record, "collector", NULL, "started", "version " PROBER_VERSION,
+                    NULL);
     add_static_peers(collector->conf, collector->cluster);
     r = control_new(collector->event, collector->conf, collector->cluster, on_values, collector,
                     &collector->known, &collector->control);
     if (r < 0)
         return r;
-    follow_values(&collector->values, control_values(collector->control), collector->cluster);
+    control_set_record(collector->control, collector->record);
+    follow_values(&collector->values, control_values(collector->control), collector->cluster,
+                  collector->record);
     /* So that the others are asked at once, also while the local node is down. */
     if (collector->conf->peers_mode != PEERS_OFF)
         prober_segment_writer_each(collector->writer, recall_node, collector->cluster);
@@ -363,8 +387,11 @@ static int start(struct collector *collector)
         return r;
     control_set_poller(collector->control, collector->poller);
     follow_members(collector);
-    return region_watch_new(collector->event, collector->conf, on_region, collector,
-                            &collector->regions);
+    r = region_watch_new(collector->event, collector->conf, on_region, collector,
+                         &collector->regions);
+    if (r == 0)
+        region_watch_set_record(collector->regions, collector->record);
+    return r;
 }
 
 int collector_new(sd_event *event, struct conf *conf, struct collector **ret)
@@ -435,6 +462,8 @@ int collector_reload(struct collector *collector, struct conf *conf)
     follow_members(collector);
     collector->publisher.published = false; /* documents depend on the configuration, too */
     collector->figures.reloads++;
+    record_decision(collector->record, "collector", NULL, "configuration read again", NULL,
+                    "SIGHUP");
     return 0;
 }
 
@@ -446,6 +475,8 @@ bool collector_is_ready(const struct collector *collector)
 void collector_reload_refused(struct collector *collector)
 {
     collector->figures.reload_failures++;
+    record_decision(collector->record, "collector", NULL,
+                    "configuration refused, the old one stays", "the journal says why", "SIGHUP");
 }
 
 struct collector *collector_free(struct collector *collector)
@@ -463,6 +494,8 @@ struct collector *collector_free(struct collector *collector)
     followed_membership_free(&collector->members);
     journal_free(&collector->journal);
     followed_values_free(&collector->values);
+    record_free(collector->record);
+    history_free(&collector->history);
     conf_free(collector->conf);
     sd_event_unref(collector->event);
     free(collector);

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "messages.h"
 #include "model/drains.h"
+#include "model/repairs.h"
 #include "model/seeds.h"
 #include "operator_state.h"
 #include "reload_seeds.h"
@@ -37,6 +38,7 @@ struct control {
     struct operator_state *state;
     struct control_socket *socket;
     struct reload_seeds *reload_seeds;
+    struct record *record;
     sd_event_source *drain_ends;
     control_changed changed;
     void *userdata;
@@ -143,6 +145,7 @@ static void tell_user(struct control_request *request)
 static void on_request(struct control_request *request, void *userdata)
 {
     struct control *control = userdata;
+    bool suspend = strcmp(request->path, SUSPEND_PATH) == 0;
     struct request_change change;
     char line[REQUEST_LINE_LEN];
     const char *allow;
@@ -162,9 +165,16 @@ static void on_request(struct control_request *request, void *userdata)
         reload_seeds_request(control->reload_seeds, request);
         return;
     }
-    status = request_read(control->cluster, control_values(control), control->conf->region_name,
-                          request->method, request->path, request->ttl, request->body, request->len,
-                          &change, line, &allow);
+    if (request->value && !suspend) {
+        control_reply(request, 400, "value is for POST " SUSPEND_PATH, NULL);
+        return;
+    }
+    if (suspend)
+        status = request_read_suspend(request->method, request->value, &change, line, &allow);
+    else
+        status = request_read(control->cluster, control_values(control), control->conf->region_name,
+                              request->method, request->path, request->ttl, request->body,
+                              request->len, &change, line, &allow);
     if (status == 0)
         ask(control, request, &change);
     else
@@ -246,6 +256,11 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
     return 0;
 }
 
+void control_set_record(struct control *control, struct record *record)
+{
+    control->record = record;
+}
+
 void control_configure(struct control *control, const struct conf *conf)
 {
     if (strcmp(conf->control_socket, control->conf->control_socket) != 0 ||
@@ -295,18 +310,25 @@ bool control_follow_cluster(struct control *control)
 /* What is said of drains is told as all that is said; that the time of one has come is not said. */
 static void on_drain(const struct node *node, const struct drain *before, void *userdata)
 {
-    (void)userdata;
-    if (before->on && !node->drain.on && node->drain.counter == before->counter)
-        log_event(&(struct log_event){.priority = LOG_NOTICE,
-                                      .id = MESSAGE_NODE_UNDRAINED,
-                                      .node = node->text},
-                  "%s: the time of its drain is over", node->text);
+    struct control *control = userdata;
+
+    if (!before->on || node->drain.on || node->drain.counter != before->counter)
+        return;
+    log_event(&(struct log_event){.priority = LOG_NOTICE,
+                                  .id = MESSAGE_NODE_UNDRAINED,
+                                  .node = node->text},
+              "%s: the time of its drain is over", node->text);
+    record_decision(control->record, "drain", node->text, "drained no more", "its time is over",
+                    NULL);
 }
 
 void control_drain(struct control *control, int64_t now_ms)
 {
-    int64_t ends_ms = drains_apply(control->cluster, control_values(control),
-                                   clock_ms(CLOCK_REALTIME), now_ms, on_drain, NULL);
+    int64_t ends_ms;
+
+    repairs_apply(control->cluster, control_values(control));
+    ends_ms = drains_apply(control->cluster, control_values(control), clock_ms(CLOCK_REALTIME),
+                           now_ms, on_drain, control);
 
     if (ends_ms == INT64_MAX) {
         sd_event_source_set_enabled(control->drain_ends, SD_EVENT_OFF);
@@ -360,6 +382,9 @@ void control_seeds(struct control *control, const struct regions *regions, int64
     size_t n;
 
     seeds_apply(control->cluster, values, &settings, now_ms);
+    /* Somebody wants nothing to be changed but by hand. */
+    if (observer_suspended(values))
+        return;
     seeds_changes(control->cluster, values, &settings, now_ms, &changes, &n);
     write_seeds(control, changes, n);
     seeds_changes_free(changes, n);

@@ -9,6 +9,7 @@
 #include "conf.h"
 #include "model/regions.h"
 #include "model/values.h"
+#include "record.h"
 #include "sources/poller.h"
 
 struct control;
@@ -25,6 +26,9 @@ typedef int (*control_changed)(void *userdata);
 int control_new(sd_event *event, const struct conf *conf, struct cluster *cluster,
                 control_changed changed, void *userdata, struct poller_local *ret_local,
                 struct control **ret);
+
+/* Where its decisions go. Borrowed; NULL = nowhere, as to begin with. */
+void control_set_record(struct control *control, struct record *record);
 
 /* Another configuration. The socket and the state file stay where they are. */
 void control_configure(struct control *control, const struct conf *conf);
@@ -52,7 +56,8 @@ void control_published(struct control *control, int error);
  * when those of another are gone. */
 bool control_follow_cluster(struct control *control);
 
-/* Brings the drains up to the values and the time; tells the journal. Judge afterwards. */
+/* Brings the drains, and who needs a repair, up to the values and the time; tells the journal.
+ * Judge afterwards. */
 void control_drain(struct control *control, int64_t now_ms);
 
 /* Which nodes are seeds; when this host is to write a list of theirs, that is begun. Call it after

@@ -8,6 +8,7 @@
 #include "control.h"
 #include "model/cluster.h"
 #include "model/values.h"
+#include "record.h"
 
 struct http_answer;
 
@@ -20,10 +21,11 @@ struct followed_values {
     struct values told;         /* as the journal has them */
 };
 
-/* Call it when they may have changed; marks dirty what changes with them. A document that cannot be
+/* Call it when they may have changed; marks dirty what changes with them; tells the journal and
+ * `record`. A document that cannot be
  * made for want of memory is made by the next call. */
 void follow_values(struct followed_values *followed, const struct values *values,
-                   struct cluster *cluster);
+                   struct cluster *cluster, struct record *record);
 
 /* Takes over what a host answered to GET /state; the poller's handler. */
 bool take_values(struct control *control, const struct prober_addr *host,

@@ -39,6 +39,7 @@ struct region_watch {
     struct regions regions;
     struct text told; /* to people, last */
     int save_error;
+    struct record *record;
     region_watch_changed changed;
     void *userdata;
 };
@@ -58,8 +59,9 @@ static int64_t turn_ms(const struct region_watch *watch)
     return turn_ms > TURN_MS ? turn_ms : TURN_MS;
 }
 
-static void tell_seeds(struct region *region)
+static void tell_seeds(struct record *record, struct region *region)
 {
+    char what[NAME_LEN + 32];
     char *seeds;
 
     if (!region || !region->seeds_changed)
@@ -68,6 +70,8 @@ static void tell_seeds(struct region *region)
     seeds = addresses_text(&(struct addresses){region->seeds, region->n_seeds});
     log_notice("seeds of region %s are now %.*s%s", region->name, SEEDS_TOLD, seeds,
                strlen(seeds) > SEEDS_TOLD ? "…" : "");
+    snprintf(what, sizeof(what), "seeds of region %.*s changed", NAME_LEN, region->name);
+    record_decision(record, "region", NULL, what, seeds, NULL);
     free(seeds);
 }
 
@@ -79,7 +83,7 @@ static void on_answer(struct region_answer *answer, void *userdata)
     answer->began_ms = watched->began_ms;
     if (!regions_ingest(&watch->regions, watched->name, answer))
         return;
-    tell_seeds(regions_find(&watch->regions, watched->name));
+    tell_seeds(watch->record, regions_find(&watch->regions, watched->name));
     watch->changed(watch->userdata);
 }
 
@@ -189,6 +193,11 @@ int region_watch_configure(struct region_watch *watch, const struct conf *conf)
     return r < 0 ? r : 0;
 }
 
+void region_watch_set_record(struct region_watch *watch, struct record *record)
+{
+    watch->record = record;
+}
+
 void region_watch_forget(struct region_watch *watch)
 {
     int r;
@@ -240,6 +249,19 @@ static void save(struct region_watch *watch)
                     watch->conf->state_path, strerror(-watch->save_error));
 }
 
+static void record_turn(struct region_watch *watch, const char *line)
+{
+    char what[DECISION_TEXT_LEN], why[REGIONS_WHY_LEN];
+
+    if (regions_waits(&watch->regions, why))
+        snprintf(what, sizeof(what), "this region waits");
+    else if (watch->regions.next)
+        snprintf(what, sizeof(what), "it is the turn of %s", watch->regions.next->name);
+    else
+        snprintf(what, sizeof(what), "it is nobody's turn");
+    record_decision(watch->record, "region", NULL, what, line, NULL);
+}
+
 /* One line for people whenever it is another one than before. */
 static void tell(struct region_watch *watch)
 {
@@ -255,8 +277,10 @@ static void tell(struct region_watch *watch)
     else if (regions->next)
         text_printf(&text, "; it is the turn of %s", regions->next->name);
     text_add(&text, "", 1);
-    if (!text.failed && (!watch->told.data || strcmp(watch->told.data, text.data) != 0))
+    if (!text.failed && (!watch->told.data || strcmp(watch->told.data, text.data) != 0)) {
         log_notice("regions: %s", text.data);
+        record_turn(watch, text.data);
+    }
     text_free(&watch->told);
     watch->told = text;
 }

@@ -10,6 +10,7 @@
 #include "conf.h"
 #include "model/regions.h"
 #include "model/values.h"
+#include "record.h"
 
 struct region_watch;
 
@@ -19,6 +20,9 @@ typedef void (*region_watch_changed)(void *userdata);
 /* Begins to ask as configured. `conf` must stay until region_watch_configure() or _free(). */
 int region_watch_new(sd_event *event, const struct conf *conf, region_watch_changed changed,
                      void *userdata, struct region_watch **ret);
+
+/* Where its decisions go. Borrowed; NULL = nowhere, as to begin with. */
+void region_watch_set_record(struct region_watch *watch, struct record *record);
 
 /* Another configuration; what is known of the regions that stay is kept. On an error nobody is
  * asked until the next one. */

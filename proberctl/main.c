@@ -20,9 +20,13 @@ static const char usage[] =
     "  wait ready IP             waits until it is; --timeout T (default 5m)\n"
     "  seeds, dcs                as they are in force, of all regions\n"
     "  plan, regions             what may be added or started next; whose turn it is\n"
+    "  decisions                 what changed, why, when and by whom; --node IP of that one\n"
+    "  history IP                how a node was found, newest first\n"
     "  drain IP, undrain IP      not ready although it serves; --ttl T ends it by itself\n"
     "  set KEY VALUE, unset KEY  what operators say; unset = automatic again. Keys:\n"
     "                            readylocaldcs localseeds dcs region-ips reaper-ips reaper-ready\n"
+    "  suspend, resume           the observers of the cluster watch and act on nothing; act again\n"
+    "  repaired IP               it has been repaired: repair_needed is over\n"
     "  seeds --apply FILE        writes the seeds into a cassandra.yaml\n"
     "    --own IP                without this host's own node: its broadcast_address, or\n"
     "                            listen_address where there is none (default: as the prober\n"
@@ -41,20 +45,41 @@ static const struct {
     int args;
     enum answer (*run)(const struct options *options, char **args);
 } commands[] = {
-    {"status", 0, show_status},   {"nodes", 0, show_nodes}, {"why", 1, show_why},
-    {"seeds", 0, show_seeds},     {"dcs", 0, show_dcs},     {"plan", 0, show_plan},
-    {"regions", 0, show_regions}, {"wait", 2, wait_ready},  {"drain", 1, drain},
-    {"undrain", 1, undrain},      {"set", 2, set_value},    {"unset", 1, unset_value},
+    {"status", 0, show_status},
+    {"nodes", 0, show_nodes},
+    {"why", 1, show_why},
+    {"seeds", 0, show_seeds},
+    {"dcs", 0, show_dcs},
+    {"plan", 0, show_plan},
+    {"regions", 0, show_regions},
+    {"wait", 2, wait_ready},
+    {"drain", 1, drain},
+    {"undrain", 1, undrain},
+    {"set", 2, set_value},
+    {"unset", 1, unset_value},
+    {"decisions", 0, show_decisions},
+    {"history", 1, show_history},
+    {"suspend", 0, suspend},
+    {"resume", 0, resume},
+    {"repaired", 1, repaired},
 };
 
 static const struct option long_options[] = {
-    {"segment", required_argument, NULL, 'g'}, {"socket", required_argument, NULL, 's'},
-    {"json", no_argument, NULL, 'j'},          {"reload", no_argument, NULL, 'r'},
-    {"ttl", required_argument, NULL, 't'},     {"timeout", required_argument, NULL, 'w'},
-    {"apply", required_argument, NULL, 'a'},   {"first-node", required_argument, NULL, 'f'},
-    {"own", required_argument, NULL, 'o'},     {"from-file", required_argument, NULL, 'F'},
-    {"config", required_argument, NULL, 'c'},  {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"segment", required_argument, NULL, 'g'},
+    {"socket", required_argument, NULL, 's'},
+    {"json", no_argument, NULL, 'j'},
+    {"reload", no_argument, NULL, 'r'},
+    {"ttl", required_argument, NULL, 't'},
+    {"timeout", required_argument, NULL, 'w'},
+    {"apply", required_argument, NULL, 'a'},
+    {"first-node", required_argument, NULL, 'f'},
+    {"own", required_argument, NULL, 'o'},
+    {"from-file", required_argument, NULL, 'F'},
+    {"node", required_argument, NULL, 'n'},
+    {"config", required_argument, NULL, 'c'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 void complain(const char *format, ...)
@@ -110,6 +135,8 @@ static const char **field_of(struct options *options, int option)
         return &options->ttl;
     case 'w':
         return &options->timeout;
+    case 'n':
+        return &options->node;
     case 'a':
         return &options->apply;
     case 'f':
@@ -131,6 +158,8 @@ static const char *misplaced(const struct options *options, const char *command)
         return "--ttl is for drain";
     if (options->timeout && strcmp(command, "wait") != 0 && !options->apply)
         return "--timeout is for wait and for seeds --apply";
+    if (options->node && strcmp(command, "decisions") != 0)
+        return "--node is for decisions";
     if (options->apply && strcmp(command, "seeds") != 0)
         return "--apply is for seeds";
     if ((options->first_node || options->own || options->from_file || options->reload) &&

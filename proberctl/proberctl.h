@@ -21,6 +21,7 @@ struct options {
     const char *config;           /* NULL = not given */
     bool json;
     const char *ttl, *timeout;
+    const char *node;                                 /* of decisions; NULL = of all */
     bool reload;                                      /* of seeds --apply */
     const char *apply, *first_node, *own, *from_file; /* of seeds; NULL = not given */
 };
@@ -42,11 +43,16 @@ enum answer show_seeds(const struct options *options, char **args);
 enum answer show_dcs(const struct options *options, char **args);
 enum answer show_plan(const struct options *options, char **args);
 enum answer show_regions(const struct options *options, char **args);
+enum answer show_decisions(const struct options *options, char **args);
+enum answer show_history(const struct options *options, char **args);
 enum answer wait_ready(const struct options *options, char **args);
 
 /* What is said on the control socket. */
 enum answer drain(const struct options *options, char **args);
 enum answer undrain(const struct options *options, char **args);
+enum answer suspend(const struct options *options, char **args);
+enum answer resume(const struct options *options, char **args);
+enum answer repaired(const struct options *options, char **args);
 enum answer set_value(const struct options *options, char **args);
 enum answer unset_value(const struct options *options, char **args);
 /* Has the local Cassandra read its file again, which is to have given it these: a JSON array. */

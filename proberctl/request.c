@@ -42,7 +42,7 @@ static struct curl_slist *who(void)
     return curl_slist_append(NULL, header);
 }
 
-static enum answer no_answer(const struct options *options, CURL *curl, CURLcode code)
+static void no_answer(const struct options *options, CURL *curl, CURLcode code)
 {
     const char *next = "systemctl status prober-collector";
     long error = 0;
@@ -55,20 +55,14 @@ static enum answer no_answer(const struct options *options, CURL *curl, CURLcode
                "prober-collector";
     complain("%s: %s; %s", options->socket, error ? strerror((int)error) : curl_easy_strerror(code),
              next);
-    return CANNOT_TELL;
 }
 
-static enum answer judge(long status, struct reply *reply)
+static enum answer judge(long status, const struct reply *reply)
 {
-    reply->line[strcspn(reply->line, "\r\n")] = '\0';
     if (status == 200) {
         if (*reply->line)
             puts(reply->line);
         return YES;
-    }
-    if (status == 409) {
-        complain("%s; does it read another file? ps shows its -Dcassandra.config", reply->line);
-        return CANNOT_TELL;
     }
     if (status == 501) {
         complain("%s", reply->line);
@@ -84,14 +78,14 @@ static enum answer judge(long status, struct reply *reply)
     return status >= 400 && status < 500 ? NO : CANNOT_TELL;
 }
 
-static enum answer ask(const struct options *options, const char *method, const char *url,
-                       const char *body)
+/* *ret_status: of the answer; 0 = none. */
+/* The answer's status, and its first line in *reply; 0: there is none, and it said why. */
+static long exchange(const struct options *options, const char *method, const char *url,
+                     const char *body, struct reply *reply)
 {
-    struct reply reply = {0};
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = who();
     long status = 0;
-    enum answer answer;
     CURLcode code;
 
     if (!curl)
@@ -102,15 +96,28 @@ static enum answer ask(const struct options *options, const char *method, const 
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_reply);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply);
     if (body)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    answer = code == CURLE_OK ? judge(status, &reply) : no_answer(options, curl, code);
+    if (code != CURLE_OK) {
+        no_answer(options, curl, code);
+        status = 0;
+    }
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
-    return answer;
+    reply->line[strcspn(reply->line, "\r\n")] = '\0';
+    return status;
+}
+
+static enum answer ask(const struct options *options, const char *method, const char *url,
+                       const char *body)
+{
+    struct reply reply = {0};
+    long status = exchange(options, method, url, body, &reply);
+
+    return status ? judge(status, &reply) : CANNOT_TELL;
 }
 
 static enum answer ask_drain(const struct options *options, const char *method, const char *node)
@@ -153,6 +160,48 @@ enum answer undrain(const struct options *options, char **args)
     return answer;
 }
 
+static enum answer ask_suspend(const struct options *options, const char *value)
+{
+    char url[96];
+
+    snprintf(url, sizeof(url), "http://localhost/admin/cluster/observer/suspend?value=%s", value);
+    return ask(options, "POST", url, NULL);
+}
+
+enum answer suspend(const struct options *options, char **args)
+{
+    enum answer answer = ask_suspend(options, "true");
+
+    (void)args;
+    if (answer == YES)
+        puts("the observers act on nothing until proberctl resume");
+    return answer;
+}
+
+enum answer resume(const struct options *options, char **args)
+{
+    enum answer answer = ask_suspend(options, "false");
+
+    (void)args;
+    if (answer == YES)
+        puts("the observers act again");
+    return answer;
+}
+
+enum answer repaired(const struct options *options, char **args)
+{
+    char address[PROBER_ADDR_STRLEN], url[128];
+    enum answer answer;
+
+    if (!read_address(args[0], address))
+        return CANNOT_TELL;
+    snprintf(url, sizeof(url), "http://localhost/nodes/%s/repaired", address);
+    answer = ask(options, "PUT", url, NULL);
+    if (answer == YES)
+        printf("%s is repaired\n", address);
+    return answer;
+}
+
 static bool make_url(const char *key, char url[64])
 {
     static const char *const keys[] = {"readylocaldcs", "localseeds", "dcs",
@@ -192,5 +241,13 @@ enum answer unset_value(const struct options *options, char **args)
 
 enum answer reload_seeds(const struct options *options, const char *seeds)
 {
-    return ask(options, "POST", "http://localhost/reload-seeds", seeds);
+    struct reply reply = {0};
+    long status = exchange(options, "POST", "http://localhost/reload-seeds", seeds, &reply);
+
+    if (status == 0)
+        return CANNOT_TELL;
+    if (status != 409)
+        return judge(status, &reply);
+    complain("%s; does it read another file? ps shows its -Dcassandra.config", reply.line);
+    return CANNOT_TELL;
 }

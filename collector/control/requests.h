@@ -9,6 +9,7 @@
 #include "../model/values.h"
 
 #define REQUEST_LINE_LEN 256
+#define SUSPEND_PATH     "/admin/cluster/observer/suspend"
 
 /* What a request asks for. Texts are owned by it. */
 struct request_change {
@@ -27,6 +28,10 @@ unsigned request_read(const struct cluster *cluster, const struct values *values
                       const char *region, const char *method, const char *path, const char *ttl,
                       const char *body, size_t len, struct request_change *ret,
                       char line[REQUEST_LINE_LEN], const char **ret_allow);
+
+/* The same of SUSPEND_PATH: whether the observer is to act on nothing. `value` is of the query. */
+unsigned request_read_suspend(const char *method, const char *value, struct request_change *ret,
+                              char line[REQUEST_LINE_LEN], const char **ret_allow);
 
 void request_change_done(struct request_change *change);
 

@@ -167,6 +167,8 @@ static enum MHD_Result take_argument(void *userdata, enum MHD_ValueKind kind, co
     (void)kind;
     if (strcmp(key, "ttl") == 0)
         pending->request.ttl = value ? value : "";
+    else if (strcmp(key, "value") == 0)
+        pending->request.value = value ? value : "";
     else
         pending->strange = true;
     return MHD_YES;
@@ -183,7 +185,7 @@ static enum MHD_Result handle(struct pending *pending)
         MHD_get_connection_values(pending->connection, MHD_GET_ARGUMENT_KIND, take_argument,
                                   pending);
         if (pending->strange)
-            control_reply(request, MHD_HTTP_BAD_REQUEST, "there is one argument, ttl", NULL);
+            control_reply(request, MHD_HTTP_BAD_REQUEST, "the arguments are ttl and value", NULL);
         else if (pending->too_large)
             control_reply(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is larger than 1 MiB",
                           NULL);

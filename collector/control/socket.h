@@ -17,7 +17,7 @@ struct control_socket;
 /* A request that waits for its answer. Borrowed texts live until control_reply(). */
 struct control_request {
     const char *method, *path; /* path without the query */
-    const char *ttl;           /* of the query; NULL = not given */
+    const char *ttl, *value;   /* of the query; NULL = not given */
     const char *body;          /* NUL-terminated; may hold NULs, see len */
     size_t len;
     char user[CONTROL_USER_LEN]; /* X-Prober-User, else "uid N" of the peer */

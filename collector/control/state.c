@@ -1,15 +1,14 @@
 #include "state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "../model/repairs.h"
+#include "read_file.h"
 #include "values_json.h"
 
 #define FORMAT    1
@@ -42,14 +41,24 @@ static json_t *local_object(const struct poller_local *local)
     return object;
 }
 
-static json_t *node_object(const struct node *node)
+/* A time of day; 0 = none. */
+static void set_time(json_t *object, const char *key, int64_t wall_ms)
 {
+    if (wall_ms != 0)
+        json_object_set_new(object, key, json_integer(wall_ms));
+}
+
+static json_t *node_object(const struct cluster *cluster, const struct node *node)
+{
+    int64_t down_ms = node->down_since_ms ? node->down_since_ms + cluster->wall_offset_ms : 0;
     json_t *object = json_object();
 
     set_address(object, "address", &node->address);
     set_text(object, "host_id", node->gossip.host_id);
     set_text(object, "dc", node->gossip.datacenter);
     set_text(object, "rack", node->gossip.rack);
+    set_time(object, "down_since_ms", down_ms);
+    set_time(object, "repair_since_ms", node_repair_since(cluster, node));
     return object;
 }
 
@@ -76,11 +85,13 @@ static bool put_text(FILE *out, const struct cluster *cluster, const struct poll
         ok = ok && put_item(out, ",\n\"cluster\":", json_string(cluster->name));
     if (!prober_addr_is_unset(&local->address))
         ok = ok && put_item(out, ",\n\"local\":", local_object(local));
+    if (cluster->hint_window_ms > 0)
+        ok = ok && put_item(out, ",\n\"hint_window_ms\":", json_integer(cluster->hint_window_ms));
     ok = ok && fputs(",\n\"nodes\":[", out) >= 0;
     for (size_t k = 0; ok && k < cluster->n_sorted; k++) {
         if (cluster->sorted[k]->gone || cluster->sorted[k]->forgotten)
             continue;
-        ok = put_item(out, before[0] ? before : "\n", node_object(cluster->sorted[k]));
+        ok = put_item(out, before[0] ? before : "\n", node_object(cluster, cluster->sorted[k]));
         before = ",\n";
     }
     ok = ok && fputs("],\n\"values\":[", out) >= 0;
@@ -147,7 +158,33 @@ static void take_local(const json_t *object, struct poller_local *ret)
     *ret = local;
 }
 
-static void take_nodes(json_t *array, struct cluster *cluster)
+/* A time of day that is over; 0 = none. */
+static int64_t take_time(const json_t *object, const char *key, int64_t wall_ms)
+{
+    int64_t at_ms = json_integer_value(json_object_get(object, key));
+
+    return at_ms > 0 && at_ms <= wall_ms ? at_ms : 0;
+}
+
+/* How long a node was down counts on: hints are not kept longer because a collector restarts. */
+static void take_down(const json_t *object, struct cluster *cluster,
+                      const struct prober_addr *address, int64_t wall_ms)
+{
+    int64_t down_ms = take_time(object, "down_since_ms", wall_ms);
+    int64_t repair_ms = take_time(object, "repair_since_ms", wall_ms);
+    struct node *node = cluster_find(cluster, address);
+
+    if (!node)
+        return;
+    if (down_ms > 0)
+        node->down_since_ms = (down_ms - cluster->wall_offset_ms) ?: 1;
+    if (repair_ms > 0) {
+        node->repair_needed = true;
+        node->repair_since_ms = repair_ms - cluster->wall_offset_ms;
+    }
+}
+
+static void take_nodes(json_t *array, struct cluster *cluster, int64_t wall_ms)
 {
     json_t *object;
     size_t i;
@@ -162,43 +199,8 @@ static void take_nodes(json_t *array, struct cluster *cluster)
         take_text(object, "dc", state.datacenter, sizeof(state.datacenter));
         take_text(object, "rack", state.rack, sizeof(state.rack));
         cluster_recall_state(cluster, &state);
+        take_down(object, cluster, &state.endpoint, wall_ms);
     }
-}
-
-/* The whole file. */
-static int read_text(const char *path, char **ret, size_t *ret_len)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r = 0;
-    char *text = NULL;
-    struct stat st;
-    size_t len = 0;
-    ssize_t n = 1;
-
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &st) < 0)
-        r = -errno;
-    else if (!S_ISREG(st.st_mode))
-        r = -EINVAL; /* a device, such as /dev/null, is not to be moved away */
-    else if (st.st_size > MAX_BYTES)
-        r = -EBADMSG;
-    else if (!(text = malloc((size_t)st.st_size + 1)))
-        r = -ENOMEM;
-    while (r == 0 && n > 0 && len < (size_t)st.st_size) {
-        n = read(fd, text + len, (size_t)st.st_size - len);
-        if (n < 0)
-            r = -errno;
-        else
-            len += (size_t)n;
-    }
-    close(fd);
-    if (r < 0) {
-        free(text);
-        return r;
-    }
-    *ret = text;
-    *ret_len = len;
-    return 0;
 }
 
 static int read_root(const char *path, json_t **ret)
@@ -207,7 +209,7 @@ static int read_root(const char *path, json_t **ret)
     json_t *root;
     char *text = NULL;
     size_t len = 0;
-    int r = read_text(path, &text, &len);
+    int r = read_file(path, MAX_BYTES, &text, &len);
 
     if (r < 0)
         return r;
@@ -240,7 +242,8 @@ static int load(const char *path, struct cluster *cluster, struct poller_local *
     if (r == 0) {
         take_text(root, "cluster", cluster->name, sizeof(cluster->name));
         take_local(json_object_get(root, "local"), ret_local);
-        take_nodes(json_object_get(root, "nodes"), cluster);
+        cluster->hint_window_ms = take_time(root, "hint_window_ms", INT64_MAX);
+        take_nodes(json_object_get(root, "nodes"), cluster, wall_ms);
     }
     json_decref(root);
     return r;

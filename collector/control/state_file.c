@@ -234,3 +234,9 @@ bool state_file_busy(const struct state_file *file)
 {
     return file->busy;
 }
+
+void state_file_wait(struct state_file *file)
+{
+    if (file->busy)
+        join(file);
+}

@@ -32,4 +32,7 @@ int state_file_set_aside(const struct state_file *file);
 
 bool state_file_busy(const struct state_file *file);
 
+/* Waits for the write that runs, if any, without calling back: who ends writes once more. */
+void state_file_wait(struct state_file *file);
+
 #endif

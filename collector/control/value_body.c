@@ -163,6 +163,7 @@ static value_shape shape_of(const char *key)
         {"region-ips", shape_addresses},
         {"reaper-ips", shape_addresses},
         {"reaper-ready", shape_boolean},
+        {"suspended", shape_boolean},
     };
     const char *last = strrchr(key, '/');
 
@@ -197,7 +198,7 @@ bool value_body_is(const char *key, const json_t *value)
     json_t *shaped;
     bool same;
 
-    if (strncmp(key, "drain/", 6) == 0)
+    if (strncmp(key, "drain/", 6) == 0 || strncmp(key, "repaired/", 9) == 0)
         return json_is_true(value);
     shaped = shape ? shape(value, line) : NULL;
     same = shaped && json_equal(shaped, value);

@@ -138,6 +138,9 @@ struct node {
     int64_t observed_at_ms; /* began_ms of the last successful poll; 0 = never */
     int64_t reported_at_ms; /* began_ms of the last poll, good or bad */
     uint64_t polls_ok, polls_failed;
+    uint32_t failures[POLL_RESULTS]; /* of those by their reason */
+    uint32_t took_ms;                /* the last one */
+    size_t bytes;                    /* of the last answer that had any */
     struct view *view; /* the last good one without opinions/states; NULL = never had one */
     uint8_t *opinions; /* [index of a node] = enum liveness; n_opinions long */
     uint32_t
@@ -155,12 +158,13 @@ struct node {
     bool has_gossip;
 
     /* Judgement. */
-    struct verdict verdict; /* published */
-    struct verdict raw;     /* before rise/fall and rehab */
-    unsigned streak;        /* rounds the raw readiness has differed from the published one */
-    int64_t changed_at_ms;  /* of the published readiness */
-    int64_t down_since_ms;  /* not UP in the eyes of those that count since; 0 = not */
-    bool repair_needed;     /* was down longer than the hint window */
+    struct verdict verdict;  /* published */
+    struct verdict raw;      /* before rise/fall and rehab */
+    unsigned streak;         /* rounds the raw readiness has differed from the published one */
+    int64_t changed_at_ms;   /* of the published readiness */
+    int64_t down_since_ms;   /* not UP in the eyes of those that count since; 0 = not */
+    bool repair_needed;      /* was down longer than the hint window; see repairs.h */
+    int64_t repair_since_ms; /* when that was over; may be before the boot */
     bool seed;
     struct drain drain; /* see drains.h */
     double phi;         /* as the local observer has it; <0 = unknown */
@@ -184,14 +188,16 @@ struct cluster {
     struct node *local;            /* NULL = no local node, or its address is not known yet */
     struct observation last_local; /* head of the local source's last observation (view NULL), for
                                       when local is NULL */
-    int64_t hint_window_ms;
-    uint64_t rounds;   /* complete ones */
-    bool dirty;        /* anything changed that a cluster-wide document shows */
-    uint64_t changes;  /* verdict changes so far */
-    bool wants_detail; /* ask for gossip states: something changed, or a node is judged by them
-                          alone; set by ingest and evaluate, cleared by the caller */
-    bool wants_views;  /* ask for whole views: there is a new node, of which views that have not
-                          changed since may speak; set and cleared likewise */
+    int64_t hint_window_ms;        /* 0 = nobody has told it yet */
+    int64_t wall_offset_ms; /* of CLOCK_BOOTTIME to the time of day, for what outlives a boot; set
+                               by the caller */
+    uint64_t rounds;        /* complete ones */
+    bool dirty;             /* anything changed that a cluster-wide document shows */
+    uint64_t changes;       /* verdict changes so far */
+    bool wants_detail;      /* ask for gossip states: something changed, or a node is judged by them
+                               alone; set by ingest and evaluate, cleared by the caller */
+    bool wants_views; /* ask for whole views: there is a new node, of which views that have not
+                         changed since may speak; set and cleared likewise */
     /* for model/ alone */
     struct cluster_private *private;
 };

@@ -213,6 +213,7 @@ static void update_down(struct evaluation *evaluation, struct node *node, bool s
         evaluation->now_ms - node->down_since_ms <= window)
         return;
     node->repair_needed = true;
+    node->repair_since_ms = evaluation->now_ms;
     mark_verdict(cluster, node);
 }
 

@@ -327,6 +327,15 @@ static bool keep_result(struct node *node, enum poll_result result,
     return true;
 }
 
+/* For people alone. */
+static void keep_report(struct node *node, const struct observation *observation)
+{
+    node->reported_at_ms = observation->began_ms;
+    node->took_ms = (uint32_t)(observation->ended_ms - observation->began_ms);
+    if (observation->bytes > 0)
+        node->bytes = observation->bytes;
+}
+
 bool cluster_ingest(struct cluster *cluster, struct observation *observation, int64_t now_ms)
 {
     bool changed = observation->local && remember_local(cluster, observation), was_fresh;
@@ -339,7 +348,7 @@ bool cluster_ingest(struct cluster *cluster, struct observation *observation, in
     changed |= follow_process(node, observation);
     changed |= follow_hang(cluster, node, observation);
     follow_start(node, observation->result);
-    node->reported_at_ms = observation->began_ms;
+    keep_report(node, observation);
     if (result == POLL_OK) {
         node->polls_ok++;
         if (observation->view)
@@ -351,6 +360,7 @@ bool cluster_ingest(struct cluster *cluster, struct observation *observation, in
     } else {
         node->polls_failed++;
     }
+    node->failures[result]++;
     if (keep_result(node, result, observation)) {
         mark_verdict(cluster, node);
         changed = true;

@@ -11,12 +11,22 @@ static const char *const region_keys[] = {
     "readylocaldcs", "localseeds", "dcs", "region-ips", "reaper-ips", "reaper-ready",
 };
 
-/* "region/NAME/KEY", "drain/ADDRESS" in its one spelling, "seeds/DC". */
+/* An address in its one spelling. */
+static bool is_address(const char *name)
+{
+    char text[PROBER_ADDR_STRLEN];
+    struct prober_addr address;
+
+    if (prober_addr_parse(name, strlen(name), &address) < 0)
+        return false;
+    prober_addr_format(&address, text);
+    return strcmp(name, text) == 0;
+}
+
+/* "region/NAME/KEY", "drain/ADDRESS", "repaired/ADDRESS", "seeds/DC", "observer/suspended". */
 static bool is_key(const char *key)
 {
     const char *name = strchr(key, '/'), *last = strrchr(key, '/');
-    char text[PROBER_ADDR_STRLEN];
-    struct prober_addr address;
 
     if (!name || name[1] == '\0' || strnlen(key, VALUES_KEY_LEN) == VALUES_KEY_LEN)
         return false;
@@ -25,12 +35,10 @@ static bool is_key(const char *key)
             return false;
     if (strncmp(key, "seeds/", 6) == 0)
         return true;
-    if (strncmp(key, "drain/", 6) == 0) {
-        if (prober_addr_parse(key + 6, strlen(key + 6), &address) < 0)
-            return false;
-        prober_addr_format(&address, text);
-        return strcmp(key + 6, text) == 0;
-    }
+    if (strncmp(key, "drain/", 6) == 0 || strncmp(key, "repaired/", 9) == 0)
+        return is_address(name + 1);
+    if (strcmp(key, "observer/suspended") == 0)
+        return true;
     if (strncmp(key, "region/", 7) != 0 || last <= name + 1)
         return false;
     for (size_t i = 0; i < sizeof(region_keys) / sizeof(region_keys[0]); i++)
@@ -69,10 +77,12 @@ int64_t value_ends_in(const struct value *value, int64_t wall_ms)
     return left < value->ttl_ms ? left : value->ttl_ms;
 }
 
-/* Only of drains there are always more keys. A version that has ended is also what older ones are
- * held off with, as those of a host that was away. */
+/* Only of drains and repairs there are always more keys. A version that has ended is also what
+ * older ones are held off with, as those of a host that was away. */
 static bool is_forgotten(const struct value *value, int64_t wall_ms)
 {
+    if (strncmp(value->key, "repaired/", 9) == 0)
+        return wall_ms - value->at_ms > FORGOTTEN_MS;
     if (strncmp(value->key, "drain/", 6) != 0)
         return false;
     if (value->until_ms > 0)
@@ -251,6 +261,13 @@ const struct value *values_find(const struct values *values, const char *key)
     const struct value *value = values_held(values, key);
 
     return value && value->text ? value : NULL;
+}
+
+bool observer_suspended(const struct values *values)
+{
+    const struct value *value = values ? values_find(values, "observer/suspended") : NULL;
+
+    return value && strcmp(value->text, "true") == 0;
 }
 
 bool values_expire(struct values *values, int64_t wall_ms)

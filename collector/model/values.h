@@ -16,6 +16,8 @@
  *   region/NAME/reaper-ips      [ "10.0.0.1", … ]
  *   region/NAME/reaper-ready    true or false
  *   drain/ADDRESS               true, until it ends
+ *   repaired/ADDRESS            true: by then
+ *   observer/suspended          true or false
  *   seeds/DC                    [ "10.0.0.1", … ]    chosen, not said: see seeds.h
  */
 #ifndef VALUES_H
@@ -86,8 +88,11 @@ const struct value *values_find(const struct values *values, const char *key);
  */
 int64_t value_ends_in(const struct value *value, int64_t wall_ms);
 
-/* Drops drains that ended more than 30 days ago. True when there was any. A host that was away for
- * longer may bring back what it still holds. */
+/* Operators have told the observer to watch, and to act on nothing. `values` may be NULL. */
+bool observer_suspended(const struct values *values);
+
+/* Drops drains that ended more than 30 days ago, and repairs of then. True when there was any. A
+ * host that was away for longer may bring back what it still holds. */
 bool values_expire(struct values *values, int64_t wall_ms);
 
 /* The same for the same versions, whatever their order of arrival. */

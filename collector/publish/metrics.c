@@ -148,6 +148,8 @@ void render_metrics(struct text *text, const struct render_context *context,
             figures->publish_failures);
     gauge(text, "segment_bytes", "Size of the segment.", figures->segment_bytes);
     gauge(text, "segment_documents", "Documents in the segment.", figures->segment_documents);
+    gauge(text, "suspended", "1 while operators have told the observer to act on nothing.",
+          observer_suspended(context->values));
     counter(text, "reloads_total", "Configuration reloads that were taken.", figures->reloads);
     counter(text, "reload_failures_total", "Configuration reloads that were refused.",
             figures->reload_failures);

@@ -1,4 +1,4 @@
-#include "publish.h"
+#include "publish_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,69 +9,12 @@
 #include "render_regions.h"
 #include "words.h"
 
-static const char json[] = "application/json";
-static const char html[] = "text/html; charset=utf-8";
+static const char json[] = TYPE_JSON;
 static const char plain[] = "text/plain; charset=utf-8";
 static const char prometheus[] = "text/plain; version=0.0.4; charset=utf-8";
 
 /* Between rounds so many nodes' documents are rendered at once; more wait for the round's end. */
 #define AT_ONCE 64
-
-/* So many nodes' matrix is rendered at every change; that of more once a round. */
-#define MATRIX_AT_ONCE 100
-
-/* One publish in progress. */
-struct batch {
-    struct publisher *publisher;
-    const struct render_context *context;
-    int64_t observed_at_ms; /* of the data behind the cluster-wide documents */
-    bool all;               /* every document, changed or not */
-    bool round;             /* and the ages of all */
-    bool turned_only;       /* of the nodes only those whose readiness changed */
-    int error;              /* the first one */
-};
-
-static void remember(struct batch *batch, int r)
-{
-    if (r >= 0)
-        return;
-    batch->publisher->failures++;
-    if (batch->error == 0)
-        batch->error = r;
-}
-
-/* Publishes what stands in publisher->text. */
-static void put(struct batch *batch, const char *key, int status, unsigned flags, const char *type)
-{
-    struct publisher *publisher = batch->publisher;
-    const struct prober_document document = {
-        .status = (uint16_t)status,
-        .flags = (uint16_t)flags,
-        .content_type = type,
-        .body = publisher->text.data,
-        .body_len = publisher->text.len,
-    };
-    int r = publisher->text.failed
-                ? -ENOMEM
-                : prober_segment_writer_put(publisher->writer, key, strlen(key), &document);
-
-    remember(batch, r);
-}
-
-/* After a failure no age moves: what could not be replaced must not look new. */
-static void touch(struct batch *batch, const char *key, int64_t observed_at_ms)
-{
-    if (batch->error < 0)
-        return;
-    prober_segment_writer_touch(batch->publisher->writer, key, strlen(key), observed_at_ms);
-}
-
-/* An empty text to render into. */
-static struct text *fresh(struct batch *batch)
-{
-    text_reset(&batch->publisher->text);
-    return &batch->publisher->text;
-}
 
 static unsigned not_ready_flag(const struct node *node)
 {
@@ -84,6 +27,7 @@ struct node_keys {
     char healthz[PROBER_ADDR_STRLEN + 16];
     char brief[PROBER_ADDR_STRLEN + 16];
     char node[PROBER_ADDR_STRLEN + 16];
+    char history[PROBER_ADDR_STRLEN + 16];
 };
 
 static void make_keys(const struct node *node, struct node_keys *keys)
@@ -91,6 +35,7 @@ static void make_keys(const struct node *node, struct node_keys *keys)
     snprintf(keys->healthz, sizeof(keys->healthz), "/healthz/%s", node->text);
     snprintf(keys->brief, sizeof(keys->brief), "/healthz/%s?brief", node->text);
     snprintf(keys->node, sizeof(keys->node), "/nodes/%s", node->text);
+    snprintf(keys->history, sizeof(keys->history), "/history/%s", node->text);
 }
 
 static void remove_node(struct batch *batch, const struct node_keys *keys)
@@ -100,6 +45,7 @@ static void remove_node(struct batch *batch, const struct node_keys *keys)
     prober_segment_writer_remove(writer, keys->healthz, strlen(keys->healthz));
     prober_segment_writer_remove(writer, keys->brief, strlen(keys->brief));
     prober_segment_writer_remove(writer, keys->node, strlen(keys->node));
+    prober_segment_writer_remove(writer, keys->history, strlen(keys->history));
 }
 
 /* Its readiness changed since the last whole publish. */
@@ -160,11 +106,13 @@ static void publish_unknown(struct batch *batch)
     text_puts(fresh(batch), "{}\n");
     put(batch, "/healthz/*", 404, 0, json);
     put(batch, "/nodes/*", 404, 0, json);
+    put(batch, "/history/*", 404, 0, json);
     text_puts(fresh(batch), "not ready\n");
     put(batch, "/healthz/*?brief", 404, 0, plain);
     touch(batch, "/healthz/*", batch->observed_at_ms);
     touch(batch, "/healthz/*?brief", batch->observed_at_ms);
     touch(batch, "/nodes/*", batch->observed_at_ms);
+    touch(batch, "/history/*", batch->observed_at_ms);
 }
 
 static const struct {
@@ -298,44 +246,6 @@ static void publish_local(struct batch *batch)
     touch(batch, "/view", view_at_ms ? view_at_ms : batch->observed_at_ms);
 }
 
-static bool anything_changed(const struct cluster *cluster)
-{
-    for (size_t i = 0; i < cluster->n_sorted; i++)
-        if (cluster->sorted[i]->dirty_opinions || cluster->sorted[i]->dirty_verdict)
-            return true;
-    return cluster->dirty;
-}
-
-/*
- * Who sees whom changes with anything about anybody, and is as large as all bodies together would
- * be were it not for its runs.
- */
-static void publish_matrix(struct batch *batch)
-{
-    const struct render_context *context = batch->context;
-    struct publisher *publisher = batch->publisher;
-
-    if (batch->all || anything_changed(context->cluster))
-        publisher->matrix_dirty = true;
-    if (!batch->all && !batch->round && context->n_observers > MATRIX_AT_ONCE)
-        return;
-    if (publisher->matrix_dirty) {
-        render_matrix(fresh(batch), context);
-        put(batch, "/matrix", 200, 0, json);
-        publisher->matrix_dirty = batch->error < 0;
-    }
-    touch(batch, "/matrix", batch->observed_at_ms);
-}
-
-/* The page itself does not age: it is what tells people that everything else does. */
-static void publish_page(struct batch *batch)
-{
-    struct text *text = fresh(batch);
-
-    text_add(text, (const char *)page_document, page_document_len);
-    put(batch, "/", 200, PROBER_DOCUMENT_AGELESS, html);
-}
-
 static void publish_service(struct batch *batch, const struct process_figures *figures)
 {
     text_puts(fresh(batch), "pong\n");
@@ -394,6 +304,7 @@ static void publish_documents(struct batch *batch)
         touch_cluster(batch);
     if (batch->all || batch->round) {
         publish_regions(batch);
+        publish_record(batch);
         publish_unknown(batch);
     }
     if (batch->all)

@@ -17,6 +17,8 @@ struct publisher {
     int64_t published_at_ms;         /* the last publish without a failure began */
     uint64_t state_digest;           /* of the values that /state has; 0 = there is none yet */
     bool matrix_dirty;               /* /matrix waits for the round */
+    uint64_t decisions;              /* how many changes of the log /decisions has, and one */
+    int64_t reports_ms;              /* when the reports were published last */
     bool seeds_age[SEEDS_DOCUMENTS]; /* these are of the collector before this one still */
     uint64_t failures;
     int last_error; /* negative errno of the last failure; 0 = the last publish was whole */

@@ -6,6 +6,8 @@
 #define RENDER_H
 
 #include "../model/cluster.h"
+#include "../model/decisions.h"
+#include "../model/history.h"
 #include "../model/regions.h"
 #include "../model/seeds.h"
 #include "../model/values.h"
@@ -32,7 +34,10 @@ struct render_context {
     const struct regions *regions;
     const struct values *values; /* those in force */
     const char *state;           /* them as the document /state; NULL = nothing is known of them */
-    uint64_t state_digest;       /* values_digest() of what `state` says */
+    struct history *history;     /* NULL = there is none; what was published is noted in it */
+    const struct decisions *decisions; /* NULL = there are none */
+    const char *host;                  /* this one's id */
+    uint64_t state_digest;             /* values_digest() of what `state` says */
 };
 
 /* Fills context->observers from the cluster as it is now; render_done() frees it. False: no memory.

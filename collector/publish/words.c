@@ -4,6 +4,7 @@
 #include <time.h>
 
 #define REASON_TEXT_MAX 192
+#define WHO_MAX         5 /* are named */
 
 const char *readiness_word(enum readiness readiness)
 {
@@ -177,6 +178,74 @@ void words_add_reasons(struct text *text, const struct node *node)
     struct joined joined = {.text = text, .first = true};
 
     words_reasons(node, join, &joined);
+}
+
+/* One of a list of which so many were named before. */
+static void add_name(struct text *text, const char *label, size_t before, const char *name)
+{
+    if (before < WHO_MAX)
+        text_printf(text, "%s%s", before ? ", " : label, name);
+}
+
+static void end_names(struct text *text, size_t n)
+{
+    if (n > WHO_MAX)
+        text_printf(text, " and %zu more", n - WHO_MAX);
+}
+
+/* Who of those that count says so of the node. */
+static void add_who(struct text *text, const struct cluster *cluster, const struct node *node,
+                    enum liveness liveness, const char *label)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        const struct node *observer = cluster->sorted[i];
+
+        if (observer->voter && observer != node &&
+            cluster_opinion(cluster, observer, node) == liveness)
+            add_name(text, label, n++, observer->text);
+    }
+    end_names(text, n);
+}
+
+/* Whom the node sees as DOWN of those that count. */
+static void add_whom(struct text *text, const struct cluster *cluster, const struct node *node)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < cluster->n_sorted; i++) {
+        const struct node *other = cluster->sorted[i];
+
+        if (other->voter && other != node && cluster_opinion(cluster, node, other) == LIVENESS_DOWN)
+            add_name(text, "; it sees DOWN ", n++, other->text);
+    }
+    end_names(text, n);
+}
+
+void words_add_conflicts(struct text *text, const struct cluster *cluster, const struct node *node)
+{
+    add_who(text, cluster, node, LIVENESS_DOWN, "; DOWN say ");
+    add_whom(text, cluster, node);
+}
+
+void words_add_evidence(struct text *text, const struct cluster *cluster, const struct node *node)
+{
+    const struct verdict *verdict = &node->verdict;
+
+    if (!verdict->reasons)
+        text_printf(text, "UP by %u of %u", verdict->up, verdict->counted);
+    words_add_reasons(text, node);
+    if (node->gone)
+        return;
+    add_who(text, cluster, node, LIVENESS_DOWN, "; DOWN say ");
+    if (verdict->reasons & REASON_UNSEEN)
+        add_who(text, cluster, node, LIVENESS_UNKNOWN, "; no opinion: ");
+    if (verdict->reasons & REASON_LOST_VOTE)
+        add_whom(text, cluster, node);
+    if (node->last_result > POLL_OK)
+        text_printf(text, "; its poll: %s%s%s", poll_result_word(node->last_result),
+                    *node->last_detail ? ": " : "", node->last_detail);
 }
 
 void words_add_status(struct text *text, const struct cluster *cluster)

@@ -29,6 +29,15 @@ void words_reasons(const struct node *node, void (*each)(const char *reason, voi
 /* "DOWN by 3 of 4, mode DRAINED"; nothing when there is no reason. */
 void words_add_reasons(struct text *text, const struct node *node);
 
+/*
+ * The reasons, and who says so of those that count: "DOWN by 3 of 4; DOWN say 10.0.0.1, 10.0.0.2,
+ * 10.0.0.4; its poll: refused". Of a node that is ready: "UP by 4 of 4".
+ */
+void words_add_evidence(struct text *text, const struct cluster *cluster, const struct node *node);
+
+/* Who of those that count contradicts the node: "; DOWN say 10.0.0.1; it sees DOWN 10.0.0.3". */
+void words_add_conflicts(struct text *text, const struct cluster *cluster, const struct node *node);
+
 /* "5 nodes, 4 ready, 10.0.0.3 not ready: DOWN by 3 of 4": one line for systemctl status. */
 void words_add_status(struct text *text, const struct cluster *cluster);
 

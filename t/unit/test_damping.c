@@ -1,4 +1,5 @@
 /* rise, fall, rehab, and what a node's history leaves behind: down since, repair needed. */
+#include "model/repairs.h"
 #include "model_util.h"
 
 static void with(struct fleet *fleet, unsigned rise, unsigned fall)
@@ -314,6 +315,48 @@ static void repair_is_needed_after_the_hint_window(void **state)
     }
 }
 
+/* Until somebody says so, after it began to be needed and not while it goes on. */
+static void a_repair_ends_the_need(void **state)
+{
+    const int64_t wall_ms = 1800000000000LL;
+    struct value_change change = {.key = "repaired/10.0.0.4", .text = "true"};
+    struct values values = {0};
+    struct fleet fleet;
+
+    (void)state;
+    with(&fleet, 1, 1);
+    fleet.cluster->hint_window_ms = 60000;
+    fleet.cluster->wall_offset_ms = wall_ms - fleet.now_ms;
+    assert_int_equal(values_change(&values, &change, "h", wall_ms), 0);
+    fleet_crash(&fleet, 3);
+    fleet_rounds(&fleet, 61000);
+    assert_true(fleet_node(&fleet, 3)->repair_needed);
+    /* It was said of something else. */
+    repairs_apply(fleet.cluster, &values);
+    assert_true(fleet_node(&fleet, 3)->repair_needed);
+    /* It is down still: what it misses grows. */
+    assert_int_equal(
+        values_change(&values, &change, "h", fleet.now_ms + fleet.cluster->wall_offset_ms), 0);
+    repairs_apply(fleet.cluster, &values);
+    fleet_rounds(&fleet, 1000);
+    assert_true(fleet_node(&fleet, 3)->repair_needed);
+    for (size_t k = 0; k < 4; k++)
+        fleet.node[k].row[3] = 'U';
+    fleet.node[3].result = POLL_OK;
+    fleet_rounds(&fleet, 8000);
+    repairs_apply(fleet.cluster, &values);
+    assert_true(fleet_node(&fleet, 3)->repair_needed);
+    assert_int_equal(
+        values_change(&values, &change, "h", fleet.now_ms + fleet.cluster->wall_offset_ms), 0);
+    repairs_apply(fleet.cluster, &values);
+    assert_false(fleet_node(&fleet, 3)->repair_needed);
+    assert_true(fleet_node(&fleet, 3)->dirty_verdict);
+    fleet_rounds(&fleet, 1000);
+    assert_false(fleet_node(&fleet, 3)->repair_needed);
+    values_free(&values);
+    fleet_done(&fleet);
+}
+
 /* To come up for the first time is no change of mind. */
 static void one_crash_of_a_new_node_is_no_flapping(void **state)
 {
@@ -356,6 +399,7 @@ int main(void)
         cmocka_unit_test(rehab_may_be_off),
         cmocka_unit_test(down_since_is_in_the_eyes_of_those_that_count),
         cmocka_unit_test(repair_is_needed_after_the_hint_window),
+        cmocka_unit_test(a_repair_ends_the_need),
         cmocka_unit_test(one_crash_of_a_new_node_is_no_flapping),
     };
 

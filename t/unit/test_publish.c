@@ -8,6 +8,7 @@ struct house {
     struct place *place;
     struct fleet fleet;
     struct publisher publisher;
+    struct history history;
 };
 
 static int publish(struct house *house, bool round)
@@ -17,8 +18,11 @@ static int publish(struct house *house, bool round)
     struct render_context context = {.cluster = house->fleet.cluster,
                                      .regions = &none,
                                      .region_name = "local",
+                                     .history = &house->history,
                                      .now_ms = house->fleet.now_ms};
 
+    if (round)
+        assert_true(history_add(&house->history, house->fleet.cluster, house->fleet.now_ms));
     assert_true(render_prepare(&context));
     int r = publisher_publish(&house->publisher, &context, &figures, round);
     render_done(&context);
@@ -50,6 +54,7 @@ static void build(struct house *house, void **state, size_t n)
 static void leave(struct house *house)
 {
     publisher_free(&house->publisher);
+    history_free(&house->history);
     prober_segment_writer_close(house->publisher.writer);
     fleet_done(&house->fleet);
 }
@@ -147,6 +152,40 @@ static void where_much_changes_verdicts_go_first(void **state)
     leave(&house);
 }
 
+/* Else a thousand of them were rendered twice a second. */
+static void histories_that_go_on_wait_their_turn(void **state)
+{
+    struct house house;
+    size_t rendered = 0;
+
+    build(&house, state, 100);
+    uint64_t version = reading_of(&house, "/history/10.0.0.7").version;
+    int64_t first_ms = house.fleet.now_ms;
+    while (house.fleet.now_ms < first_ms + 50000)
+        assert_int_equal(pass(&house, true), 0);
+    assert_int_equal(reading_of(&house, "/history/10.0.0.7").version, version);
+    assert_true(says(&house, "/history/10.0.0.7", "\"checks\":1,"));
+    /* One entry more shows with the round that has it. */
+    house.fleet.node[6].native = TRILEAN_FALSE;
+    assert_int_equal(pass(&house, true), 0);
+    assert_true(says(&house, "/history/10.0.0.7", "native transport off"));
+    assert_false(says(&house, "/history/10.0.0.8", "\"checks\":102,"));
+    /* After a minute each has its turn, and no round has all. */
+    while (house.fleet.now_ms < first_ms + 95000) {
+        size_t now = 0;
+
+        assert_int_equal(pass(&house, true), 0);
+        for (size_t n = 0; n < 100; n++)
+            now += history_of(&house.history, fleet_node(&house.fleet, n))->published_at_ms ==
+                   house.fleet.now_ms;
+        assert_true(now <= 2);
+        rendered += now;
+    }
+    assert_int_equal(rendered, 99);
+    assert_int_equal(reading_of(&house, "/history/*").status, 404);
+    leave(&house);
+}
+
 static void a_first_publish_is_whole(void **state)
 {
     struct house house = {.place = *state};
@@ -171,6 +210,8 @@ int main(void)
                                         remove_place),
         cmocka_unit_test_setup_teardown(ages_move_at_the_end_of_a_round, make_place, remove_place),
         cmocka_unit_test_setup_teardown(where_much_changes_verdicts_go_first, make_place,
+                                        remove_place),
+        cmocka_unit_test_setup_teardown(histories_that_go_on_wait_their_turn, make_place,
                                         remove_place),
         cmocka_unit_test_setup_teardown(a_first_publish_is_whole, make_place, remove_place),
     };

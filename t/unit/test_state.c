@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "control/state.h"
+#include "model/repairs.h"
 #include "model_util.h"
 
 static const struct poller_local nobody;
@@ -104,6 +105,40 @@ static void what_is_written_is_read(void **state)
     cluster_free(again);
 }
 
+/* How long a node has been down, and that it needs a repair, outlives a restart and a boot. */
+static void how_long_a_node_was_down_is_read(void **state)
+{
+    struct cluster *cluster = new_cluster(), *again = new_cluster();
+    struct values values = {0};
+    struct poller_local local;
+    char *text;
+
+    (void)state;
+    add_node(cluster, "10.0.0.1");
+    add_node(cluster, "10.0.0.2");
+    add_node(cluster, "10.0.0.3");
+    /* load_text() is at the second millisecond of all times. */
+    cluster->wall_offset_ms = -10000;
+    cluster->hint_window_ms = 1234567;
+    cluster->sorted[0]->down_since_ms = 10001;
+    cluster->sorted[1]->repair_needed = true;
+    cluster->sorted[1]->repair_since_ms = 10002;
+    cluster->sorted[2]->down_since_ms = 10003; /* that is to come */
+    assert_int_equal(state_text(cluster, &nobody, &values, &text), 0);
+    again->wall_offset_ms = 500;
+    load_text(text, again, &local, &values);
+    assert_int_equal(again->hint_window_ms, 1234567);
+    assert_int_equal(again->sorted[0]->down_since_ms, -499);
+    assert_false(again->sorted[0]->repair_needed);
+    assert_int_equal(again->sorted[1]->down_since_ms, 0);
+    assert_true(again->sorted[1]->repair_needed);
+    assert_int_equal(node_repair_since(again, again->sorted[1]), 2);
+    assert_int_equal(again->sorted[2]->down_since_ms, 0);
+    free(text);
+    cluster_free(cluster);
+    cluster_free(again);
+}
+
 static void nothing_at_all_is_read(void **state)
 {
     struct cluster *cluster = new_cluster(), *again = new_cluster();
@@ -163,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(how_long_a_node_was_down_is_read),
         cmocka_unit_test(nothing_at_all_is_read),
         cmocka_unit_test(what_is_deep_does_not_grow),
         cmocka_unit_test(too_much_is_refused),

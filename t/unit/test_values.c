@@ -226,6 +226,35 @@ static void ends(void **state)
     values_free(&b);
 }
 
+/* Said long ago, a repair is of no need that there can be. */
+static void repairs_are_forgotten(void **state)
+{
+    struct values values = {0};
+
+    (void)state;
+    assert_int_equal(change(&values, "repaired/10.0.0.1", "true", "h", 0), 0);
+    assert_false(values_expire(&values, NOW + 30 * DAY_MS));
+    assert_true(values_expire(&values, NOW + 31 * DAY_MS));
+    assert_int_equal(values.n, 0);
+    values_free(&values);
+}
+
+static void suspended_or_not(void **state)
+{
+    struct values values = {0};
+
+    (void)state;
+    assert_false(observer_suspended(NULL));
+    assert_false(observer_suspended(&values));
+    assert_int_equal(change(&values, "observer/suspended", "true", "h", 0), 0);
+    assert_true(observer_suspended(&values));
+    assert_int_equal(change(&values, "observer/suspended", "false", "h", 0), 0);
+    assert_false(observer_suspended(&values));
+    assert_int_equal(change(&values, "observer/suspended", NULL, "h", 0), 0);
+    assert_false(observer_suspended(&values));
+    values_free(&values);
+}
+
 static void keys_taken(void **state)
 {
     static const struct {
@@ -245,6 +274,12 @@ static void keys_taken(void **state)
         {"drain/::ffff:10.0.0.1", false},
         {"drain/host", false},
         {"drain/", false},
+        {"repaired/10.0.0.1", true},
+        {"repaired/host", false},
+        {"repaired/", false},
+        {"observer/suspended", true},
+        {"observer/else", false},
+        {"observer/", false},
         {"seeds/dc1", true},
         {"seeds/", false},
         {"else/x", false},
@@ -337,9 +372,11 @@ static void limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(versions), cmocka_unit_test(converges), cmocka_unit_test(grouping),
-        cmocka_unit_test(ends),     cmocka_unit_test(foreign),   cmocka_unit_test(keys_taken),
-        cmocka_unit_test(limits),
+        cmocka_unit_test(versions),         cmocka_unit_test(converges),
+        cmocka_unit_test(grouping),         cmocka_unit_test(ends),
+        cmocka_unit_test(foreign),          cmocka_unit_test(keys_taken),
+        cmocka_unit_test(limits),           cmocka_unit_test(repairs_are_forgotten),
+        cmocka_unit_test(suspended_or_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
