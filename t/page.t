@@ -139,6 +139,7 @@ subtest 'what others say is text' => sub {
 };
 
 subtest 'a node is killed' => sub {
+    open_page();
     my @late;
     for my $turn (1 .. 3) {
         wait_for(sub { $collector->status =~ /, 6 ready/ }, 'all to be ready', 30);
