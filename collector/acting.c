@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "coordination.h"
 #include "job_runner.h"
@@ -15,23 +14,14 @@ struct acting {
     struct follow_keyspaces *keyspaces;
     struct units *units;
     struct job_runner *jobs;
-    void (*changed)(void *userdata);
-    void *userdata;
+    struct acting_handlers handlers;
 };
-
-static int64_t clock_ms(clockid_t clock)
-{
-    struct timespec ts;
-
-    clock_gettime(clock, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void on_changed(void *userdata)
 {
     struct acting *acting = userdata;
 
-    acting->changed(acting->userdata);
+    acting->handlers.changed(acting->handlers.userdata);
 }
 
 static bool is_suspended(void *userdata)
@@ -41,20 +31,11 @@ static bool is_suspended(void *userdata)
     return observer_suspended(control_values(acting->control));
 }
 
-static void on_gate(const struct permits_ask *ask, const struct permit *seen,
-                    struct gate_answer *ret, void *userdata)
+static void fill_context(void *userdata, struct render_context *ret)
 {
     const struct acting *acting = userdata;
-    const struct gate_context context = {
-        .cluster = acting->cluster,
-        .keyspaces = follow_keyspaces_current(acting->keyspaces),
-        .settings = &acting->conf->gates,
-        .permit = seen,
-        .now_ms = clock_ms(CLOCK_BOOTTIME),
-        .wall_ms = clock_ms(CLOCK_REALTIME),
-    };
 
-    (ask->kind == PERMIT_START ? gate_start : gate_stop)(&context, &ask->node, ask->token, ret);
+    acting->handlers.context(acting->handlers.userdata, ret);
 }
 
 static int start_coordination(struct acting *acting, sd_event *event)
@@ -63,7 +44,7 @@ static int start_coordination(struct acting *acting, sd_event *event)
         .event = event,
         .conf = acting->conf,
         .cluster = acting->cluster,
-        .gate = on_gate,
+        .context = fill_context,
         .changed = on_changed,
         .userdata = acting,
     };
@@ -97,8 +78,8 @@ static int start_jobs(struct acting *acting, sd_event *event, struct record *rec
 }
 
 int acting_new(sd_event *event, const struct conf *conf, const struct cluster *cluster,
-               struct control *control, struct record *record, void (*changed)(void *userdata),
-               void *userdata, struct acting **ret)
+               struct control *control, struct record *record,
+               const struct acting_handlers *handlers, struct acting **ret)
 {
     struct acting *acting = calloc(1, sizeof(*acting));
     int r;
@@ -108,8 +89,7 @@ int acting_new(sd_event *event, const struct conf *conf, const struct cluster *c
     acting->conf = conf;
     acting->cluster = cluster;
     acting->control = control;
-    acting->changed = changed;
-    acting->userdata = userdata;
+    acting->handlers = *handlers;
     r = follow_keyspaces_new(event, &acting->keyspaces);
     if (r >= 0)
         r = start_coordination(acting, event);
@@ -149,14 +129,7 @@ const struct keyspaces *acting_keyspaces(const struct acting *acting)
 
 const struct permit *acting_permit(const struct acting *acting)
 {
-    char why[PERMIT_WHY_LEN];
-    int64_t age_ms;
-    const struct permit *permit = permits_seen(coordination_permits(acting->coordination), &age_ms);
-
-    return permit_state(permit, acting->cluster, clock_ms(CLOCK_BOOTTIME), clock_ms(CLOCK_REALTIME),
-                        why) == PERMIT_HELD
-               ? permit
-               : NULL;
+    return coordination_permit(acting->coordination);
 }
 
 const struct jobs_shown *acting_jobs(struct acting *acting)

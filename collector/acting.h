@@ -10,16 +10,22 @@
 #include "conf.h"
 #include "control.h"
 #include "follow_keyspaces.h"
-#include "publish/render_jobs.h"
+#include "publish/render.h"
 #include "record.h"
 
 struct acting;
 
-/* All is borrowed, and must stay until acting_free(), `conf` until acting_configure(). `changed`:
- * there is something else to be shown. */
+struct acting_handlers {
+    void (*context)(void *userdata, struct render_context *ret); /* what the gates are asked with */
+    void (*changed)(void *userdata); /* there is something else to be shown */
+    void *userdata;
+};
+
+/* All but `handlers` is borrowed, and must stay until acting_free(), `conf` until
+ * acting_configure(). */
 int acting_new(sd_event *event, const struct conf *conf, const struct cluster *cluster,
-               struct control *control, struct record *record, void (*changed)(void *userdata),
-               void *userdata, struct acting **ret);
+               struct control *control, struct record *record,
+               const struct acting_handlers *handlers, struct acting **ret);
 
 /* Before the control it was made with. Requests that wait are answered. Accepts NULL; returns NULL.
  */

@@ -114,11 +114,15 @@ static void notify_ready(struct collector *collector)
     log_info("ready: %s", collector->journal.status.data ? collector->journal.status.data : "");
 }
 
-static int publish(struct collector *collector, bool round, int64_t at_ms)
+/* What documents, and the gates, are made from. */
+static void fill_context(void *userdata, struct render_context *ret)
 {
-    struct render_context context = {
+    struct collector *collector = userdata;
+
+    *ret = (struct render_context){
         .cluster = collector->cluster,
-        .now_ms = at_ms,
+        .now_ms = now_ms(CLOCK_BOOTTIME),
+        .wall_offset_ms = collector->wall_offset_ms,
         .region = {collector->conf->region_datacenters, collector->conf->datacenters,
                    collector->conf->n_datacenters},
         .region_name = collector->conf->region_name,
@@ -134,10 +138,16 @@ static int publish(struct collector *collector, bool round, int64_t at_ms)
         .keyspaces = acting_keyspaces(collector->acting),
         .permit = acting_permit(collector->acting),
     };
+}
+
+static int publish(struct collector *collector, bool round, int64_t at_ms)
+{
+    struct render_context context;
     int before = collector->publisher.last_error, r;
 
     follow_wall_clock(collector);
-    context.wall_offset_ms = collector->wall_offset_ms;
+    fill_context(collector, &context);
+    context.now_ms = at_ms;
     if (!render_prepare(&context))
         return -ENOMEM;
     if (round && !history_add(&collector->history, collector->cluster, at_ms))
@@ -347,18 +357,6 @@ static int open_segment(struct collector *collector)
     return r;
 }
 
-/* /healthz/IP in the segment: IP was a node when the collector before this one published. */
-static void recall_node(const char *key, size_t key_len, void *userdata)
-{
-    static const char prefix[] = "/healthz/";
-    const size_t len = sizeof(prefix) - 1;
-    struct prober_addr address;
-
-    if (key_len > len && memcmp(key, prefix, len) == 0 &&
-        prober_addr_parse(key + len, key_len - len, &address) == 0)
-        cluster_recall(userdata, &address);
-}
-
 static int start(struct collector *collector)
 {
     int r;
@@ -380,7 +378,9 @@ static int start(struct collector *collector)
     if (r < 0)
         return r;
     r = acting_new(collector->event, collector->conf, collector->cluster, collector->control,
-                   collector->record, on_elsewhere, collector, &collector->acting);
+                   collector->record,
+                   &(struct acting_handlers){fill_context, on_elsewhere, collector},
+                   &collector->acting);
     if (r < 0)
         return r;
     control_set_record(collector->control, collector->record);
@@ -388,7 +388,7 @@ static int start(struct collector *collector)
                   collector->record);
     /* So that the others are asked at once, also while the local node is down. */
     if (collector->conf->peers_mode != PEERS_OFF)
-        prober_segment_writer_each(collector->writer, recall_node, collector->cluster);
+        prober_segment_writer_each(collector->writer, follow_recalled, collector->cluster);
     r = sd_event_add_time(collector->event, &collector->soon, CLOCK_MONOTONIC, 0, 1000, on_soon,
                           collector);
     if (r < 0)

@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "messages.h"
+#include "publish/render_gates.h"
 #include "publish/text.h"
 
 #define TTL_MS       600000 /* of a permit, unless it says otherwise */
@@ -78,8 +79,18 @@ static void on_gate(const struct permits_ask *ask, const struct permit *seen,
                     struct gate_answer *ret, void *userdata)
 {
     struct coordination *coordination = userdata;
+    struct render_context context;
+    struct gate_context gate;
+    struct gate_room room;
 
-    coordination->settings.gate(ask, seen, ret, coordination->settings.userdata);
+    coordination->settings.context(coordination->settings.userdata, &context);
+    context.permit = seen;
+    render_gate_context(&context, &room, &gate);
+    if (ask->kind == PERMIT_START)
+        gate_start(&gate, &ask->node, ask->token, ret);
+    else
+        gate_stop(&gate, &ask->node, ask->token, ret);
+    gate_room_done(&room);
 }
 
 int coordination_new(const struct coordination_settings *settings, struct coordination **ret)
@@ -150,6 +161,21 @@ void coordination_configure(const struct conf *before, const struct conf *conf)
         strcmp(before->coordination.password, conf->coordination.password) != 0 ||
         strcmp(before->coordination.ca_file, conf->coordination.ca_file) != 0)
         log_warning("coordination changes with a restart only");
+}
+
+const struct permit *coordination_permit(const struct coordination *coordination)
+{
+    char why[PERMIT_WHY_LEN];
+    const struct permit *permit;
+    int64_t age_ms;
+
+    if (!coordination)
+        return NULL;
+    permit = permits_seen(coordination->permits, &age_ms);
+    return permit_state(permit, coordination->settings.cluster, store_now_ms(), store_wall_ms(),
+                        why) == PERMIT_HELD
+               ? permit
+               : NULL;
 }
 
 /* Requests */

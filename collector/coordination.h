@@ -12,6 +12,7 @@
 #include "control/permit_store.h"
 #include "control/socket.h"
 #include "control/store.h"
+#include "publish/render.h"
 
 #define MAY_START_PATH "/may-start/"
 #define MAY_STOP_PATH  "/may-stop/"
@@ -22,7 +23,8 @@ struct coordination_settings {
     sd_event *event;
     const struct conf *conf; /* used by coordination_new() only */
     const struct cluster *cluster;
-    permits_gate gate;
+    /* What the gates are asked with. */
+    void (*context)(void *userdata, struct render_context *ret);
     void (*changed)(void *userdata); /* who leads, or the permit, is another one: publish */
     void *userdata;
 };
@@ -38,6 +40,9 @@ void coordination_follow(struct coordination *coordination, const struct conf *c
 
 /* Another configuration: its section "coordination" counts with a restart, which is told. */
 void coordination_configure(const struct conf *before, const struct conf *conf);
+
+/* The permit as last seen, for documents; NULL = nobody holds one, or it is over. */
+const struct permit *coordination_permit(const struct coordination *coordination);
 
 /* Whether the path is asked for here. */
 bool coordination_wants(const char *path);

@@ -61,3 +61,14 @@ void followed_membership_free(struct followed_membership *followed)
     free(followed->targets);
     *followed = (struct followed_membership){0};
 }
+
+void follow_recalled(const char *key, size_t key_len, void *userdata)
+{
+    static const char prefix[] = "/healthz/";
+    const size_t len = sizeof(prefix) - 1;
+    struct prober_addr address;
+
+    if (key_len > len && memcmp(key, prefix, len) == 0 &&
+        prober_addr_parse(key + len, key_len - len, &address) == 0)
+        cluster_recall(userdata, &address);
+}

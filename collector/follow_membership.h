@@ -23,4 +23,8 @@ void add_static_peers(const struct conf *conf, struct cluster *cluster);
 
 void followed_membership_free(struct followed_membership *followed);
 
+/* A key of the segment of the collector before this one: what was a node then is one to begin with.
+ * `userdata`: the cluster. */
+void follow_recalled(const char *key, size_t key_len, void *userdata);
+
 #endif

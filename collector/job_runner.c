@@ -11,10 +11,9 @@
 
 /* How often the store is asked. A job of very many nodes is large, and each host reads all of it.
  */
-#define LOOK_MS         1000
-#define LOOK_NODE_MS    10 /* for each node of the job, where this host does not lead */
-#define LOOK_IDLE_MS    3000
-#define LOOK_NOTHING_MS 10000 /* there is no store that could have one */
+#define LOOK_MS      1000
+#define LOOK_NODE_MS 10 /* for each node of the job, where this host does not lead */
+#define LOOK_IDLE_MS 3000
 
 /* So many looks from one at the last jobs to the next. */
 #define LOOKS_LAST 20
@@ -181,8 +180,9 @@ static void on_job(const struct store_answer *answer, void *userdata)
     job_runner_look_in(runner, interval_ms(runner));
     if (answer->result != STORE_OK) {
         set_problem(runner, answer->detail[0] ? answer->detail : store_result_word(answer->result));
+        /* That costs nothing; at the start the cluster's name is not known yet. */
         if (answer->result == STORE_NONE)
-            job_runner_look_in(runner, LOOK_NOTHING_MS);
+            job_runner_look_in(runner, LOOK_MS);
         return;
     }
     runner->read_at_ms = runner->asked_ms;

@@ -13,7 +13,7 @@ my $fleet = Prober::Fleet->start(layout => 'dc1:r1=2,r2=1;dc2:r1=2', convict => 
 my @ip = @{ $fleet->{nodes} };
 my $collector = Prober::Collector->start(
     fleet_conf($fleet, 'poll: { interval = "200ms"; timeout = "500ms"; view_ttl = "700ms"; };
-        readiness: { settle = "500ms"; rehab = "0"; };'));
+        readiness: { settle = "500ms"; rehab = "0"; }; gates: { bootstrap_grace = "0"; stable = "500ms"; };'));
 my $nginx = nginx(<<'CONF');
 %%GLOBALS%%
 http { %%HTTP%% server { listen 127.0.0.1:%%PORT%%; location / { prober; prober_segment %%DIR%%/segment; } } }
@@ -116,6 +116,29 @@ subtest 'a crash and the return' => sub {
     is(node($ip[1])->{down_since}, undef, 'not down any more');
     like($collector->log, qr/\Q$ip[1]\E: ready -> not ready: DOWN by \d of 4/, 'the log has the decision');
     like($collector->log, qr/\Q$ip[1]\E: not ready -> ready/, 'and the other');
+};
+
+# What the gates say of a path, once it says `why`.
+sub says {
+    my ($path, $status, $why, $what) = @_;
+    my $got = {};
+    eval { wait_for(sub { $got = get($path); $got->{body} =~ $why && $got->{status} == $status }, $what) };
+    ok(!$@, $what) or diag("$got->{status} $got->{body}");
+}
+
+subtest 'the gates' => sub {
+    says("/may-stop/$_", 200, qr/^\{"may":"yes","reasons":\[\]\}$/, "$_ may stop") for @ip;
+    says('/may-start/192.0.2.99', 200, qr/"may":"yes"/, 'a new node may start');
+    says('/may-stop/192.0.2.99', 404, qr/^\{\}$/, 'which nobody could stop');
+    $fleet->post("nodes/$ip[1]/crash");
+    says("/may-stop/$ip[0]", 409, qr/"no".*one node of dc1 at a time: \Q$ip[1]\E is down/, 'one is down: none of its data center may stop');
+    says("/may-stop/$ip[3]", 200, qr/"yes"/, 'but one of another');
+    says("/may-stop/$ip[1]", 200, qr/"yes"/, 'and the one that is down');
+    says("/may-start/$ip[1]", 200, qr/"yes"/, 'which may start');
+    says('/may-start/192.0.2.99', 409, qr/it joins, and not all others are NORMAL and UP: \Q$ip[1]\E is down/, 'a new one may not');
+    $fleet->post("nodes/$ip[1]/start");
+    becomes($ip[1], 200, 'ready again');
+    says("/may-stop/$ip[0]", 200, qr/"yes"/, 'all may stop');
 };
 
 my %own_state = (

@@ -89,6 +89,7 @@ sub conf_of {
 local: { source = "jolokia+http://$of->{nodes}[$i]:$of->{port}/jolokia"; };
 peers: { mode = "direct"; url = "jolokia+http://{address}:$of->{port}/jolokia"; };
 poll: { interval = "250ms"; timeout = "500ms"; view_ttl = "2s"; };
+gates: { stable = "1s"; };
 readiness: { settle = "1s"; rehab = "0"; };
 segment: { path = "%%DIR%%/%%NAME%%.segment"; };
 CONF

@@ -27,6 +27,7 @@ sub start_collector {
 local: { source = "jolokia+http://$ip[$i]:$fleet->{port}/jolokia"; };
 peers: { mode = "direct"; url = "jolokia+http://{address}:$fleet->{port}/jolokia"; };
 readiness: { settle = "1s"; rehab = "0"; };
+gates: { stable = "1s"; };
 segment: { path = "$dir/segment$i"; };
 state: { path = "$dir/state$i"; };
 control: { socket = "$dir/control$i"; };
@@ -73,7 +74,7 @@ my $etcd = Prober::Etcd->start(members => 3);
 @collector = map { start_collector($_, $etcd->conf(ttl => '"5s"')) } 0 .. 2;
 $_->wait_ready(40) for @collector;
 for my $i (0 .. 2) { wait_for(sub { may_stop($i) }, 'a permit', 60) }
-$load = start_load(24, 0 .. 2);
+$load = start_load(32, 0 .. 2);
 my ($end, $faults) = (time + SECONDS, 0);
 while (time < $end) {
     # Whoever leads every other time: the worst of them to lose.

@@ -91,6 +91,7 @@ my $rounds = sub { (http($_[0]->port, 'GET /metrics')->{body} =~ /^cassandra_pro
 my $nginx = nginx("%%GLOBALS%%\nhttp { %%HTTP%%\nprober_segment $dir/segment;
     server { listen 127.0.0.1:%%PORT%%; location / { prober; } } }\n");
 wait_for(sub { with(MESSAGE_ID => $id{OPINION_COUNTS}) >= 4 || http($nginx->port, 'GET /nodes')->{body} !~ /settling/ }, 'all to have settled');
+wait_for(sub { scalar with(MESSAGE_ID => $id{LEADS}) }, 'the only collector to lead');
 my ($before, $log, $round) = (scalar(entries()), $collector->log, $rounds->($nginx));
 wait_for(sub { $rounds->($nginx) >= $round + 10 }, 'ten more rounds');
 is(scalar(entries()), $before, 'ten rounds in which nothing changes: no entry');

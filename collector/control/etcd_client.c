@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "store_private.h"
+#include <sys/random.h>
 
 /* One member's time to answer: its part of what is left for all of them, within these bounds. */
 #define TRY_LEAST_MS 300
@@ -89,7 +88,9 @@ int etcd_client_new(sd_event *event, const struct conf *conf, struct etcd_client
         return r;
     }
     /* So that all hosts do not ask the same member. */
-    client->at = (size_t)random() % client->n_urls;
+    if (getrandom(&client->at, sizeof(client->at), GRND_NONBLOCK) != sizeof(client->at))
+        client->at = 0;
+    client->at %= client->n_urls;
     *ret = client;
     return 0;
 }

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 
-#include "store_private.h"
-
 #define INTERVAL_MS 1000
 #define FORGET_MS   10000 /* who led that long ago may be anybody by now */
 #define MARGIN_MS   300   /* before the session ends; clocks run at different speeds */

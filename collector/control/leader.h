@@ -26,8 +26,7 @@ void leader_set_host(struct leader *leader, const char *host_id);
 /* How often who leads is looked up. */
 void leader_set_interval(struct leader *leader, int64_t interval_ms);
 
-/* True: nobody else leads now, nor for some time to come (a tenth of the session's TTL). Ask right
- * before each act. */
+/* True: nobody else leads now, nor for a moment to come (300 ms). Ask right before each act. */
 bool leader_is_us(const struct leader *leader);
 
 /* Its host id, as last heard of; "" = nobody, or not known. Borrowed. */

@@ -8,7 +8,6 @@
 
 #include "permit_store_private.h"
 #include "permit_text.h"
-#include "store_private.h"
 
 /* Others change it, too: who has seen it down, who has removed it. */
 #define TRIES 4

@@ -6,7 +6,6 @@
 #include "../messages.h"
 #include "permit_store_private.h"
 #include "permit_text.h"
-#include "store_private.h"
 
 #define INTERVAL_MS 1000
 

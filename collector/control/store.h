@@ -97,4 +97,8 @@ uint64_t store_session(const struct store *store);
  */
 const char *store_problem(const struct store *store);
 
+/* The clocks of what is in the store: CLOCK_BOOTTIME, and the time of day. */
+int64_t store_now_ms(void);
+int64_t store_wall_ms(void);
+
 #endif

@@ -49,7 +49,4 @@ int store_etcd_new(sd_event *event, const struct conf *conf, struct store **ret)
 /* The running operation has ended so. `answer` is used during the call only. */
 void store_end(struct store *store, const struct store_answer *answer);
 
-int64_t store_now_ms(void);  /* CLOCK_BOOTTIME */
-int64_t store_wall_ms(void); /* time of day */
-
 #endif

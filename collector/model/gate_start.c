@@ -72,11 +72,22 @@ static void judge_rack(const struct gates *gates, const struct node *node,
         answer_add(answer, "%s is coming up in the same rack, %s", coming->text, rack->name);
 }
 
+static bool has_permit(const struct gates *gates, const struct prober_addr *address)
+{
+    const struct permit *permit = gates->context.permit;
+
+    return permit && permit->kind != PERMIT_NONE &&
+           prober_addr_compare(&permit->node, address) == 0;
+}
+
+/* Who was stopped by the permit has to come back, however soon after the one before it. */
 static void judge_grace(const struct gates *gates, const struct node *node,
-                        struct gate_answer *answer)
+                        const struct prober_addr *address, struct gate_answer *answer)
 {
     char before[80];
 
+    if (has_permit(gates, address))
+        return;
     snprintf(before, sizeof(before), "began to start less than %lld s ago: ",
              (long long)(gates->context.settings->bootstrap_grace_ms / 1000));
     answer_add_findings(answer, &gates->began, node, before, "");
@@ -87,7 +98,7 @@ static void judge_permit(const struct gates *gates, const struct prober_addr *ad
 {
     const struct permit *permit = gates->context.permit;
 
-    if (!permit || permit->kind == PERMIT_NONE || prober_addr_compare(&permit->node, address) == 0)
+    if (!permit || permit->kind == PERMIT_NONE || has_permit(gates, address))
         return;
     if (!token || strcmp(permit->token, token) != 0)
         answer_add_permit(gates, answer);
@@ -113,7 +124,7 @@ void gates_start(const struct gates *gates, const struct prober_addr *address, c
                             "it joins, and not all others are NORMAL and UP: ", "");
     else if (context->settings->strict)
         answer_add_findings(ret, &gates->down, node, "", " (gates.strict)");
-    judge_grace(gates, node, ret);
+    judge_grace(gates, node, address, ret);
     judge_rack(gates, node, ret);
     judge_permit(gates, address, token, ret);
     ret->verdict = ret->n_reasons ? GATE_NO : GATE_YES;

@@ -13,7 +13,8 @@
  *   is, a known member may that is a seed, or any where no seed is known; and first_node.
  * - Nobody else who runs is joining, leaving, moving or starting; none in its rack is coming up.
  * - No other one began to start within bootstrap_grace: by its gossip generation, which is the time
- *   of day of its own host.
+ *   of day of its own host. This does not hold for the node that the permit is about: it was
+ *   judged when that was granted, and in a rolling restart the one before it began not long ago.
  * - The permit is not another node's. Who holds it for this node, and for what, is no matter: it is
  *   there for one node at a time.
  * - Where nobody's opinion counts it cannot be told, unless more than half of the nodes are known

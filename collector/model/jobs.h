@@ -201,6 +201,7 @@ struct job_hand {
     char run[JOB_ID_LEN]; /* HAND_BEGUN: what job.run says when that was done */
     enum job_hand_state state;
     unsigned looks; /* in vain */
+    bool seen;      /* it was found running by a process that has not started it */
     bool good;
     char why[JOB_WHY_LEN];
 };

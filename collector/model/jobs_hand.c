@@ -42,7 +42,11 @@ static void end(struct job_hand *hand, bool good, const char *why)
     snprintf(hand->why, sizeof(hand->why), "%s", why);
 }
 
-/* The times are of one clock, rounded. */
+/*
+ * The times are of one clock, rounded. systemd forgets a unit that has ended well, and none that
+ * has failed: so one that ran when it was looked at last, and is nothing special now, has ended
+ * well.
+ */
 void job_looked(struct job_hand *hand, const struct job_node *node, const struct job_unit *unit)
 {
     bool since = unit->ran_ms > 0 && unit->ran_ms + 1000 >= node->began_ms;
@@ -53,11 +57,13 @@ void job_looked(struct job_hand *hand, const struct job_node *node, const struct
         return;
     }
     if (strcmp(unit->active, "activating") == 0 || strcmp(unit->active, "deactivating") == 0 ||
-        strcmp(unit->active, "reloading") == 0)
+        strcmp(unit->active, "reloading") == 0) {
+        hand->seen = true;
         return;
-    if (since && strcmp(unit->active, "failed") == 0)
+    }
+    if ((since || hand->seen) && strcmp(unit->active, "failed") == 0)
         end(hand, false, "its unit failed while the collector was away");
-    else if (since)
+    else if (since || hand->seen)
         end(hand, true, "");
     else
         end(hand, false,

@@ -101,6 +101,8 @@ static int read_options(struct span options, bool simple, struct keyspace *keysp
             return -EINVAL;
         if (!simple)
             cassandra_copy(key.at, key.len, dc.name, sizeof(dc.name));
+        if (!simple && dc.name[0] == '\0') /* nothing that could be shown is left of it */
+            return -EINVAL;
         grown = reallocarray(keyspace->dcs, keyspace->n_dcs + 1, sizeof(*grown));
         if (!grown)
             return -ENOMEM;

@@ -7,7 +7,7 @@ Each asks one of the sockets for POST /may-stop/NODE with a token of its own, ho
 A request whose outcome nobody knows is asked again with its token, of any socket, until the answer is yes or no. What is held is
 held from the answer to the request that gives it back; all clients are one process, so that the order is certain.
 
-Ends after a line on stdin, when nobody holds anything any more, with one line: requests=N taken=N refused=N unknown=N
+Ends after a line on stdin, once there were 10,000 requests or a minute later, when nobody holds anything any more, with one line: requests=N taken=N refused=N unknown=N
 returned=N overlaps=N, before which each overlap has one of its own.
 """
 import asyncio
@@ -60,9 +60,20 @@ def hold(token, until):
     held[token] = until
 
 
-async def client(number, connections, node, ttl, told):
+LEAST = 10000
+
+
+async def until(told, ended):
+    await told.wait()
+    late = time.monotonic() + 60
+    while counts["requests"] < LEAST and not counts["overlaps"] and time.monotonic() < late:
+        await asyncio.sleep(0.1)
+    ended.set()
+
+
+async def client(number, connections, node, ttl, ended):
     n = 0
-    while not told.is_set():
+    while not ended.is_set():
         n += 1
         token = f"client-{number}-{n}"
         while True:
@@ -74,7 +85,7 @@ async def client(number, connections, node, ttl, told):
             await asyncio.sleep(random.random() * 0.1)
         if status == 409:
             counts["refused"] += 1
-            await asyncio.sleep(random.random() * 0.1)
+            await asyncio.sleep(random.random() * 0.06)
             continue
         counts["taken"] += 1
         assert json.loads(body)["token"] == token, body
@@ -92,9 +103,10 @@ async def client(number, connections, node, ttl, told):
 async def main():
     at = sys.argv.index("--")
     clients, ttl, sockets, nodes = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:at], sys.argv[at + 1:]
-    told = asyncio.Event()
+    told, ended = asyncio.Event(), asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin, told.set)
-    await asyncio.gather(*(client(i, Connections(sockets), nodes[i % len(nodes)], ttl, told) for i in range(clients)))
+    await asyncio.gather(until(told, ended), *(client(i, Connections(sockets), nodes[i % len(nodes)], ttl, ended)
+                                               for i in range(clients)))
     print(" ".join(f"{name}={n}" for name, n in counts.items()), flush=True)
 
 

@@ -338,6 +338,35 @@ static void the_permit(void **state)
     fleet_done(&fleet);
 }
 
+/* In a rolling restart the one before has started not long ago: who was stopped by the permit comes
+ * back. */
+static void a_rolling_restart(void **state)
+{
+    const struct gate_settings settings = DEFAULTS;
+    struct permit permit = {.kind = PERMIT_STOP,
+                            .node = gates_address(2),
+                            .who = "job 1",
+                            .granted_ms = GATES_WALL_MS - 5000,
+                            .ttl_ms = 60000};
+    const struct prober_addr stopped = gates_address(2), other = gates_address(4);
+    struct gate_context context;
+    struct gate_answer answer;
+    struct fleet fleet;
+
+    (void)state;
+    gates_place(&fleet, "11g 12D 13+ 13D");
+    gates_seeds(&fleet, "1");
+    context = context_of(&fleet, &settings);
+    gate_start(&context, &stopped, NULL, &answer);
+    assert_string_equal(gates_text(&answer), "no: began to start less than 120 s ago: 10.0.0.1");
+    context.permit = &permit;
+    gate_start(&context, &stopped, NULL, &answer);
+    assert_string_equal(gates_text(&answer), "yes");
+    gate_start(&context, &other, NULL, &answer);
+    assert_non_null(strstr(gates_text(&answer), "began to start less than 120 s ago: 10.0.0.1"));
+    fleet_done(&fleet);
+}
+
 /* Seeds that are said, in place of those that were chosen. */
 static void the_seeds_that_are_said(void **state)
 {
@@ -482,6 +511,7 @@ int main(void)
         cmocka_unit_test(stop_rules),
         cmocka_unit_test(stop_needs_stable_verdicts),
         cmocka_unit_test(the_permit),
+        cmocka_unit_test(a_rolling_restart),
         cmocka_unit_test(the_seeds_that_are_said),
         cmocka_unit_test(before_the_first_round),
         cmocka_unit_test(the_first_node),

@@ -439,6 +439,16 @@ static void who_comes_back_looks_and_does_not_run_it_again(void **state)
                          hand.state == HAND_ENDED ? TURN_REPORT : TURN_LOOK);
     }
     {
+        /* systemd forgets what has ended well, and this process has seen it run. */
+        struct job_hand hand = {0};
+        const struct job_unit runs = unit(true, "activating", 0), over = unit(true, "inactive", 0);
+
+        job_turn(&led.job, 0, &hand, false, 0, 0);
+        job_looked(&hand, &led.nodes[0], &runs);
+        job_looked(&hand, &led.nodes[0], &over);
+        assert_true(hand.state == HAND_ENDED && hand.good);
+    }
+    {
         struct job_hand hand = {0};
         const struct job_unit silent = unit(false, "", 0);
         unsigned looks = 0;

@@ -26,9 +26,7 @@
 #define SEEDS 100
 #endif
 
-/* As store_private.h has them, whose struct is another one here. */
-int64_t store_now_ms(void);
-int64_t store_wall_ms(void);
+/* As store_private.h has it, whose struct is another one here. */
 enum store_verb { STORE_GET = 0, STORE_PUT, STORE_DELETE };
 
 /* Time and chance */
