@@ -53,6 +53,15 @@ static bool is_ready(const struct question *question)
     return question->node && !question->node->gone && question->node->verdict.readiness == READY;
 }
 
+/* The first of a cluster that was stopped as a whole has nobody yet to be ready in the eyes of:
+ * it serves, as it says itself, and so the next one may start. */
+static bool serves_alone(const struct question *question)
+{
+    return question->node && !question->node->gone &&
+           question->node->raw.reasons == REASON_FEW_OBSERVERS &&
+           node_view_fresh(question->cluster, question->node, question->now_ms);
+}
+
 /* What was granted a moment ago is judged by what is known since: a view may be view_ttl old. */
 static bool too_early(const struct question *question)
 {
@@ -66,6 +75,8 @@ static enum permit_state judge_start(const struct question *question)
 
     if (is_ready(question) && !too_early(question))
         return say(question, PERMIT_OVER, "%s is ready", question->text);
+    if (serves_alone(question) && !too_early(question))
+        return say(question, PERMIT_OVER, "%s serves, and is the first", question->text);
     if (question->held_ms < question->permit->ttl_ms)
         return held(question, starts ? "is starting" : "");
     if (starts)

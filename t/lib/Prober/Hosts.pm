@@ -101,7 +101,7 @@ sub make_root {
         "chroot $root useradd -m somebody",
         "chroot $root usermod -aG cassandra-prober www-data",
         "mkdir -p $root/usr/lib/jvm $root/etc/java-17-openjdk", "ln -s $java $root/usr/bin/java",
-        "ln -s /usr/share/cassandra-prober/nginx-site.conf $root/etc/nginx/sites-enabled/prober", "rm -f $root/etc/nginx/sites-enabled/default",
+        "sed 's/# allow 10/allow 10/' $root/usr/share/cassandra-prober/nginx-site.conf >$root/etc/nginx/sites-enabled/prober", "rm -f $root/etc/nginx/sites-enabled/default",
         'cp ' . root() . "/packaging/examples/cassandra.service $root/etc/systemd/system/",
         "chroot $root systemctl enable -q prober-collector nginx", "chroot $root systemctl mask -q systemd-networkd-wait-online apt-daily.timer "
             . 'apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer');
@@ -281,6 +281,15 @@ sub power_off {
     $machine->ended(20) or $machine->stop('KILL');
 }
 
+# Puts a unit's file or drop-in (below /run/systemd/system) and has systemd read it.
+sub unit_file {
+    my ($self, $number, $file, $text) = @_;
+    my $held = "$self->{host}[$number]{dir}/state/unit-file"; # is bound there
+    spew($held, $text);
+    $self->must($number, 'sh', '-ec', 'install -D -m 644 /var/lib/cassandra-prober/unit-file "/run/systemd/system/$1"; rm /var/lib/cassandra-prober/unit-file; systemctl daemon-reload',
+        'sh', $file);
+}
+
 sub cut  { sh("ip link set host$_[1] down") }
 sub heal { sh("ip link set host$_[1] up") }
 
@@ -293,6 +302,7 @@ sub end {
         run('find', $_, qw(-depth -type d -exec rmdir {} ;)) for grep { -d } groups($number);
     }
     run('umount', '-l', "$self->{dir}/$_") for qw(root layer);
+    rmdir for glob "/run/systemd/nspawn/*/host*-$$";
 }
 
 my $owner = $$;
