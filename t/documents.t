@@ -83,7 +83,7 @@ for my $program ([ 'collector/main.c', 'prober-collector.8' ], [ 'proberctl/main
     my ($commands, $variables) = map { ($text =~ /\Q$_\E\[\] = \{(.*?)ngx_\w*null_\w+/s)[0] } qw(ngx_http_prober_commands ngx_http_prober_variables);
     page_has('ngx_http_prober_module.5', 'directives', $commands =~ /ngx_string\("(\w+)"\)/g);
     page_has('ngx_http_prober_module.5', 'variables', map { "\$$_" } $variables =~ /ngx_string\("(\w+)"\)/g);
-    my %path = map { s{/(?:%s|\*)}{/ADDRESS}r => 1 } source('collector/publish/publish.c') =~ m{"(/[a-z][^"]*)"}g;
+    my %path = map { s{^/jobs/%s$}{/jobs/TYPE}r =~ s{/(?:%s|\*)}{/ADDRESS}r => 1 } join('', map { slurp($_) } glob "$root/collector/publish/publish*.c") =~ m{"(/[a-z][^"]*)"}g;
     page_has('ngx_http_prober_module.5', 'paths', sort keys %path);
     page_has('prober-collector.8', 'paths of the control socket', source('collector/control/requests.c') =~ m/\{"(\/[a-z-]+)",/g,
         source('collector/reload_seeds.h') =~ m{"(/[a-z-]+)"}, source('collector/control.c') =~ m{WHOAMI_PATH "(/[a-z-]+)"}, '/drain/ADDRESS');

@@ -24,7 +24,7 @@ control: { socket = "$dir/control.sock"; };
 state: { path = "$dir/state.json"; };));
 my $collector = Prober::Collector->start($conf);
 
-# The packaged site, with users; and what other parts of the prober answer, as documents of this test.
+# The packaged site, with users; and below /hostile/ documents such as no prober should ever answer.
 my $evil = q(<img src=x onerror=window.evil=1>);
 my %said = (
     '/jobs' => qq({"leader":null,"store":"ok","suspended":true,"active":{"id":"1","type":"restart","state":"running","why":"$evil","by":"ops",
@@ -39,10 +39,12 @@ my %said = (
 spew("$dir/users", "ops:{PLAIN}secret\n");
 my $site = slurp(root() . '/packaging/nginx/prober.conf');
 $site =~ s/^\s*listen.*\n//mg;
-my $more = join '', map { s/\s*\n\s*/ /gr } map { qq(location = $_ { default_type application/json; return 200 '$said{$_}'; }\n) } sort keys %said;
+my $more = join '', map { s/\s*\n\s*/ /gr } map { qq(location = /hostile$_ { default_type application/json; return 200 '$said{$_}'; }\n) } sort keys %said;
 $site =~ s/server \{/server { listen 127.0.0.1:%%PORT%%; prober_stale 2s; $more location \/deep\/er\/ { prober; } location \/deeper { prober; }/;
+my ($control) = $site =~ m{(location / \{\n\s*prober;.*?\n    \})}s or die 'no location in the packaged site';
+$site =~ s/(location \@prober_control)/@{[ $control =~ s{location \/}{location \/hostile\/}r ]}\n    $1/;
 my $closed = $site =~ s/%%PORT%%/%%PORT2%%/r;
-$site =~ s/deny all;\n(\s*)# allow all;.*\n\s*# (auth_basic .*)\n\s*# (auth_basic_user_file) .*;/$2\n$1$3 $dir\/users;/ or die 'no users in the packaged site';
+$site =~ s/deny all;\n(\s*)# allow all;.*\n\s*# (auth_basic .*)\n\s*# (auth_basic_user_file) .*;/$2\n$1$3 $dir\/users;/g or die 'no users in the packaged site';
 s{/run/cassandra-prober/control.sock}{$dir/control.sock} for $site, $closed;
 my $nginx_conf = "%%GLOBALS%%\nhttp { %%HTTP%%\nprober_segment %%DIR%%/segment;\n$site\n$closed }\n";
 my $nginx = nginx($nginx_conf);
@@ -111,6 +113,7 @@ subtest 'all is well' => sub {
 
 subtest 'what others say is text' => sub {
     my $rack = q(<img src=x onerror=window.evil=1>);
+    open_page('hostile/');
     my $new = $fleet->post('join?dc=dc2&rack=' . join('', map { sprintf '%%%02x', ord } split //, $rack))->{ip};
     $w->wait_js('return document.getElementById("matrix").textContent.includes(arguments[0])', 'the rack', 30, $rack);
     is($w->text('#cluster'), '<b onclick="evil()">Fleet</b>', 'the name of the cluster');
@@ -136,6 +139,7 @@ subtest 'what others say is text' => sub {
 };
 
 subtest 'a node is killed' => sub {
+    open_page();
     my @late;
     for my $turn (1 .. 3) {
         wait_for(sub { $collector->status =~ /, 6 ready/ }, 'all to be ready', 30);
@@ -157,6 +161,12 @@ subtest 'a node is killed' => sub {
     like($w->text('#wrong'), qr/\Q$ip[3]\EDOWN by 5 of 5dc1 · r2 since \d\d:\d\d:\d\d \(\d+ s\), its view: refused/, 'what is wrong');
     like($w->text('#wrong .todo'), qr/systemctl status cassandra/, 'and what to do');
     like($w->js('return document.title'), qr/^1 not ready · /, 'the tab tells, too');
+    $w->wait_js('return /not ready: DOWN by/.test(document.getElementById("room-decisions")?.textContent)', 'the decision');
+    $w->js('document.querySelector("#wrong [data-node]").click()');
+    $w->wait_js('return document.querySelectorAll("#drawer .spark rect").length > 2', 'its history');
+    like($w->js('return document.querySelector("#drawer .spark").getAttribute("aria-label")'), qr/^History from \S+ to \S+: \d+ stretch(es)? not ready$/, 'in words, too');
+    like($w->text('#drawer'), qr/History\d\d:\d\d:\d\d – \d\d:\d\d:\d\d not ready: DOWN by \d of 5/, 'the newest first');
+    $w->press('Escape');
 };
 
 subtest 'by keyboard' => sub {
@@ -197,7 +207,7 @@ subtest 'for everybody' => sub {
         for my $dark (0, 1) {
             $w->look(%{ $screen{$screen} }, dark => $dark);
             open_page();
-            $w->wait_js('return document.querySelectorAll(".rooms section:not([hidden])").length > 2', 'the rooms');
+            $w->wait_js('return document.querySelectorAll(".rooms section:not([hidden])").length > 1', 'the rooms');
             my $name = "$screen, " . ($dark ? 'dark' : 'light');
             is(join("\n", $w->axe), '', "$name: axe finds nothing");
             cmp_ok($w->js('return document.documentElement.scrollWidth - innerWidth'), '<=', 0, "$name: no need to scroll sideways");
@@ -216,6 +226,14 @@ subtest 'the policy' => sub {
         [], 'and asks nobody else');
     $w->wait_js('return performance.getEntriesByType("resource").some(e => e.name.endsWith("/regions") && e.responseStatus === 304)', 'an answer that is the same');
     pass('what is the same is not sent again');
+    # As in a tab that nobody looks at.
+    my $asked = 'return performance.getEntriesByType("resource").length';
+    $w->js('Object.defineProperty(document, "hidden", {value: true, configurable: true})');
+    my ($before, $now) = (-1, 0);
+    wait_for(sub { ($before, $now) = ($now, $w->js($asked)); sleep 1.5; $before == $now }, 'the page to rest', 30);
+    pass('who does not look is not told');
+    $w->js('delete document.hidden; document.dispatchEvent(new Event("visibilitychange"))');
+    $w->wait_js("$asked > arguments[0]", 'the page to go on', 10, $now);
     $w->js('const s = document.createElement("script"); s.textContent = "window.evil = 2"; document.body.append(s);
         const i = new Image(); i.src = "http://127.0.0.1:9/x"; document.body.append(i); document.body.setAttribute("style", "color: red")');
     $w->wait_js('return violations.length >= 3', 'what does not to be seen');
@@ -252,7 +270,6 @@ subtest 'changes' => sub {
     $w->click('#operate');
     $w->wait_js('return document.getElementById("operator").textContent.startsWith("Operating")', 'the login');
     is($w->text('#operator'), 'Operating as ops', 'a user');
-    like($w->text('#room-jobs'), qr/Resume/, 'may resume');
     $w->js('document.querySelector("th.col").click()');
     $w->wait_js('return document.querySelectorAll("#drawer dd").length > 8', 'the drawer');
     is($w->js($acts), 'Close,Drain,Undrain', 'and drain');
@@ -271,6 +288,14 @@ subtest 'changes' => sub {
     ok($w->js($press, "Undrain $ip[0]?"), 'Undrain');
     wait_for(sub { !get_json($nginx->port, "/nodes/$ip[0]")->{drain} }, 'the end of the drain');
     pass('it is in service again');
+    open_page('hostile/');
+    $w->click('#operate');
+    $w->wait_js('return [...document.querySelectorAll("#room-jobs button")].some(b => b.textContent === "Resume")', 'Resume');
+    my $resume = 'const b = document.querySelector("#room-jobs button"); b.click(); return b.textContent';
+    is($w->js($resume), 'Resume, really?', 'to resume asks once more, too');
+    $w->js($resume);
+    wait_for(sub { http($nginx->port, 'GET /state')->{body} =~ m{"key":"observer/suspended"[^\}]*"user":"ops"} }, 'that to be said');
+    pass('and says it');
     $w->cdp('Network.setExtraHTTPHeaders', { headers => {} });
     my $foreign = http($nginx->port, 'POST /whoami', header => [ 'Authorization: Basic b3BzOnNlY3JldA==', 'Origin: http://evil.example', 'Sec-Fetch-Site: cross-site' ]);
     is($foreign->{status}, 403, 'a page of another site cannot even ask');

@@ -11,15 +11,11 @@
 #include "words.h"
 
 static const char json[] = TYPE_JSON;
-static const char html[] = "text/html; charset=utf-8";
 static const char plain[] = "text/plain; charset=utf-8";
 static const char prometheus[] = "text/plain; version=0.0.4; charset=utf-8";
 
 /* Between rounds so many nodes' documents are rendered at once; more wait for the round's end. */
 #define AT_ONCE 64
-
-/* So many nodes' matrix is rendered at every change; that of more once a round. */
-#define MATRIX_AT_ONCE 100
 
 static unsigned not_ready_flag(const struct node *node)
 {
@@ -307,44 +303,6 @@ static void publish_local(struct batch *batch)
     status = render_view(text, cluster, batch->publisher->state_digest);
     put(batch, "/view", status, PROBER_DOCUMENT_NO_CACHE, json);
     touch(batch, "/view", view_at_ms ? view_at_ms : batch->observed_at_ms);
-}
-
-static bool anything_changed(const struct cluster *cluster)
-{
-    for (size_t i = 0; i < cluster->n_sorted; i++)
-        if (cluster->sorted[i]->dirty_opinions || cluster->sorted[i]->dirty_verdict)
-            return true;
-    return cluster->dirty;
-}
-
-/*
- * Who sees whom changes with anything about anybody, and is as large as all bodies together would
- * be were it not for its runs.
- */
-static void publish_matrix(struct batch *batch)
-{
-    const struct render_context *context = batch->context;
-    struct publisher *publisher = batch->publisher;
-
-    if (batch->all || anything_changed(context->cluster))
-        publisher->matrix_dirty = true;
-    if (!batch->all && !batch->round && context->n_observers > MATRIX_AT_ONCE)
-        return;
-    if (publisher->matrix_dirty) {
-        render_matrix(fresh(batch), context);
-        put(batch, "/matrix", 200, 0, json);
-        publisher->matrix_dirty = batch->error < 0;
-    }
-    touch(batch, "/matrix", batch->observed_at_ms);
-}
-
-/* The page itself does not age: it is what tells people that everything else does. */
-static void publish_page(struct batch *batch)
-{
-    struct text *text = fresh(batch);
-
-    text_add(text, (const char *)page_document, page_document_len);
-    put(batch, "/", 200, PROBER_DOCUMENT_AGELESS, html);
 }
 
 static void publish_service(struct batch *batch, const struct process_figures *figures)

@@ -16,10 +16,10 @@ struct publisher {
     bool published;                  /* a complete set of documents was published by this process */
     int64_t published_at_ms;         /* the last publish without a failure began */
     uint64_t state_digest;           /* of the values that /state has; 0 = there is none yet */
+    bool matrix_dirty;               /* /matrix waits for the round */
     uint64_t decisions;              /* how many changes of the log /decisions has, and one */
     uint64_t jobs;                   /* jobs_shown.changes of what /jobs has, and one */
     int64_t reports_ms;              /* when the reports were published last */
-    bool matrix_dirty;               /* /matrix waits for the round */
     bool seeds_age[SEEDS_DOCUMENTS]; /* these are of the collector before this one still */
     uint64_t failures;
     int last_error; /* negative errno of the last failure; 0 = the last publish was whole */

@@ -65,6 +65,12 @@ static inline struct text *fresh(struct batch *batch)
 /* /jobs and /jobs/TYPE. */
 void publish_jobs(struct batch *batch);
 
+/* /matrix, where anything changed and, of many nodes, the round is over. */
+void publish_matrix(struct batch *batch);
+
+/* / */
+void publish_page(struct batch *batch);
+
 /* What was decided, found and reported: with a round. */
 void publish_record(struct batch *batch);
 

@@ -31,12 +31,14 @@ const drawer = (() => {
     const began = Math.min(...entries.map(e => Date.parse(e.from))), ended = Math.max(...entries.map(e => Date.parse(e.to)), began + 1);
     const picture = svg('svg', {viewBox: '0 0 400 44', preserveAspectRatio: 'none', class: 'spark', role: 'img',
       'aria-label': `History from ${when(new Date(began).toISOString())} to ${when(new Date(ended).toISOString())}: ${count(entries.filter(e => e.verdict !== 'ready').length, 'stretch', 'stretches')} not ready`});
-    for (const e of entries) {
-      const x = (Date.parse(e.from) - began) / (ended - began) * 400, width = Math.max(2, (Date.parse(e.to) - Date.parse(e.from)) / (ended - began) * 400);
+    entries.forEach((e, i) => {
+      // Each stretch lasts until the next one, which stands before it.
+      const x = (Date.parse(e.from) - began) / (ended - began) * 400, until = i > 0 ? Date.parse(entries[i - 1].from) : ended;
+      const width = Math.max(2, (until - Date.parse(e.from)) / (ended - began) * 400);
       const share = e.counted > 0 ? e.up / e.counted : 1, ready = e.verdict === 'ready';
       const height = ready ? 4 + 16 * share : 20;
       picture.append(svg('rect', {x, width, y: ready ? 22 - height : 22, height, class: ready ? 'ok' : e.verdict === 'not ready' ? 'no' : 'un'}));
-    }
+    });
     picture.append(svg('line', {x1: 0, x2: 400, y1: 22, y2: 22}));
     return picture;
   };

@@ -1,6 +1,6 @@
 // The verdict, what is wrong, and the rooms below the matrix.
 
-const WRONG_SHOWN = 12;
+const WRONG_SHOWN = 12, DECISIONS_SHOWN = 10;
 
 const ill = model => model.nodes.filter(node => node.verdict !== 'ready');
 
@@ -121,7 +121,7 @@ const showJobs = jobs => {
   const last = Object.entries(jobs.last || {}).filter(([, job]) => job && job.id !== jobs.active?.id);
   return room('jobs', [
     jobs.suspended ? make('p', make('span.word.c0', '‖ suspended'), ' Nothing is decided or started until somebody resumes.') : null,
-    jobs.store && jobs.store !== 'ok' ? make('p', make('span.word.c2', '! store'), ` ${jobs.store}`) : null,
+    jobs.store && jobs.store !== 'ok' ? make('p', make('span.word.c0', '! store'), ` ${jobs.store}`) : null,
     jobs.active ? make('ul', jobLine('', jobs.active)) : make('p.soft', 'No job runs.'),
     last.length ? make('ul', last.map(([type, job]) => jobLine(type, job))) : null,
     operator && 'suspended' in jobs ? suspendActs(jobs.suspended) : null,
@@ -134,7 +134,7 @@ const decision = one => make('li', make('time', {datetime: one.last || one.at, t
 
 const showDecisions = value => {
   const all = list(value?.decisions);
-  room('decisions', all.length ? make('ol.decisions', all.slice(0, 20).map(decision)) : null);
+  room('decisions', all.length ? make('ol.decisions', all.slice(0, DECISIONS_SHOWN).map(decision)) : null);
 };
 
 const chips = addresses => make('ul.chips', addresses.slice(0, 30).map(address => make('li', nodeButton(address))),
