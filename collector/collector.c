@@ -1,110 +1,11 @@
-#include "collector.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
-#include "acting.h"
-#include "control.h"
-#include "control/agent.h"
-#include "control/seeds_file.h"
-#include "follow_membership.h"
-#include "follow_values.h"
-#include "journal.h"
+#include "collector_private.h"
 #include "log.h"
-#include "measure.h"
-#include "notify.h"
-#include "prober_segment_writer.h"
-#include "publish/publish.h"
-#include "record.h"
-#include "region_watch.h"
-#include "sources/poller.h"
-
-/* Changes that come together are judged together; after a judgement between rounds comes a rest of
- * so many times what it took, so that a large cluster in turmoil costs no more than that share. */
-#define SOON_US    10000
-#define REST_TIMES 20
-
-/* A step of the time of day larger than this shows in documents. */
-#define WALL_STEP_MS 2000
-
-struct collector {
-    sd_event *event;
-    struct conf *conf;
-    struct poller *poller;
-    struct region_watch *regions;
-    struct cluster *cluster;
-    struct prober_segment_writer *writer;
-    struct publisher publisher;
-    struct seeds_file seeds_file;
-    sd_event_source *soon; /* judges between rounds; armed by a change */
-    int64_t rest_until_us; /* CLOCK_MONOTONIC: no sooner */
-    int64_t judged_ms;     /* CLOCK_BOOTTIME */
-    bool waking;           /* overslept: waits for a pass of polls */
-    struct followed_membership members;
-    struct control *control; /* the write half */
-    struct agent *agent;     /* NULL = nobody listens */
-    struct acting *acting;
-    struct followed_values values;
-    struct poller_local known; /* who the local node is */
-    struct history history;
-    struct record *record; /* the decision log */
-    struct journal journal;
-    int64_t wall_offset_ms;
-    bool ready; /* READY=1 was sent */
-    struct notify notify;
-    struct process_figures figures;
-};
-
-static int64_t now_ms(clockid_t clock)
-{
-    struct timespec ts;
-
-    clock_gettime(clock, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-static int64_t now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-/* The offset moves only with a real step, so that documents with times in them do not change by a
- * rounding. */
-static void follow_wall_clock(struct collector *collector)
-{
-    int64_t offset = now_ms(CLOCK_REALTIME) - now_ms(CLOCK_BOOTTIME);
-
-    if (llabs(offset - collector->wall_offset_ms) <= WALL_STEP_MS)
-        return;
-    collector->wall_offset_ms = collector->cluster->wall_offset_ms = offset;
-    collector->publisher.published = false;
-}
-
-static void follow_members(struct collector *collector)
-{
-    if (follow_membership(&collector->members, collector->conf, collector->cluster,
-                          collector->poller))
-        control_remember_soon(collector->control);
-}
-
-/* Asks for what the cluster has got a reason to. */
-static void follow_wishes(struct collector *collector)
-{
-    struct cluster *cluster = collector->cluster;
-
-    if (cluster->wants_detail)
-        poller_want_detail(collector->poller);
-    if (cluster->wants_views)
-        poller_want_views(collector->poller);
-    cluster->wants_detail = cluster->wants_views = false;
-}
 
 /* The first complete round: from here on documents are ours. */
 static void notify_ready(struct collector *collector)
@@ -116,151 +17,11 @@ static void notify_ready(struct collector *collector)
     log_info("ready: %s", collector->journal.status.data ? collector->journal.status.data : "");
 }
 
-/* What documents, and the gates, are made from. */
-static void fill_context(void *userdata, struct render_context *ret)
-{
-    struct collector *collector = userdata;
-
-    *ret = (struct render_context){
-        .cluster = collector->cluster,
-        .now_ms = now_ms(CLOCK_BOOTTIME),
-        .wall_offset_ms = collector->wall_offset_ms,
-        .region = {collector->conf->region_datacenters, collector->conf->datacenters,
-                   collector->conf->n_datacenters},
-        .region_name = collector->conf->region_name,
-        .regions = region_watch_regions(collector->regions),
-        .values = control_values(collector->control),
-        .state = collector->values.state,
-        .state_digest = collector->values.digest,
-        .history = &collector->history,
-        .decisions = record_decisions(collector->record),
-        .host = control_host(collector->control),
-        .jobs = acting_jobs(collector->acting),
-        .gates = &collector->conf->gates,
-        .keyspaces = acting_keyspaces(collector->acting),
-        .permit = acting_permit(collector->acting),
-        .metrics_opinions = collector->conf->metrics_opinions,
-    };
-}
-
-static int publish(struct collector *collector, bool round, int64_t at_ms)
-{
-    struct render_context context;
-    int before = collector->publisher.last_error, r;
-
-    follow_wall_clock(collector);
-    fill_context(collector, &context);
-    context.now_ms = at_ms;
-    if (!render_prepare(&context))
-        return -ENOMEM;
-    if (round && !history_add(&collector->history, collector->cluster, at_ms))
-        log_warning("no memory for the history of all nodes");
-    if (round)
-        measure(&collector->figures, &collector->publisher, collector->poller);
-    r = publisher_publish(&collector->publisher, &context, &collector->figures, round);
-    if (collector->cluster->dirty || collector->seeds_file.error < 0)
-        seeds_file_follow(&collector->seeds_file, collector->conf->segment_path, &context);
-    render_done(&context);
-    if (r == 0)
-        cluster_clean(collector->cluster);
-    if (r == -EBUSY) {
-        log_error("%s: another collector has the segment now; ending",
-                  collector->conf->segment_path);
-        sd_event_exit(collector->event, r);
-        return r;
-    }
-    journal_publish(collector->conf->segment_path, before, r);
-    return r;
-}
-
-/* Judges what is known and publishes what changed. A negative errno: that cannot be published. */
-static int judge(struct collector *collector, bool round)
-{
-    struct cluster *cluster = collector->cluster;
-    const struct decision *decisions;
-    int64_t began_us = now_us(), at_ms = now_ms(CLOCK_BOOTTIME), took_us;
-    size_t n;
-    int r;
-
-    control_drain(collector->control, at_ms);
-    follow_values(&collector->values, control_values(collector->control), cluster,
-                  collector->record);
-    poller_set_values(collector->poller, collector->values.asks);
-    cluster_evaluate(cluster, round, at_ms, &decisions, &n);
-    follow_wishes(collector);
-    journal_nodes(&collector->journal, cluster);
-    journal_decisions(&collector->journal, cluster, decisions, n);
-    journal_observers(&collector->journal, cluster);
-    control_seeds(collector->control, region_watch_regions(collector->regions), at_ms);
-    if (region_watch_judge(collector->regions, cluster, control_values(collector->control), at_ms))
-        cluster->dirty = true;
-    r = publish(collector, round, at_ms);
-    control_published(collector->control, r);
-    follow_members(collector);
-    collector->judged_ms = at_ms;
-
-    took_us = now_us() - began_us;
-    collector->figures.round_us_sum += (uint64_t)took_us;
-    if ((uint64_t)took_us > collector->figures.round_us_max)
-        collector->figures.round_us_max = (uint64_t)took_us;
-    collector->rest_until_us = began_us + took_us * (1 + REST_TIMES);
-    return r;
-}
-
-/*
- * This process did not run for longer than a view counts (a paused VM, a stopped process): every
- * view has aged without the nodes' doing. As at the start, nothing is judged before a pass of polls
- * has ended; meanwhile what is published ages.
- */
-static bool overslept(const struct collector *collector)
-{
-    return now_ms(CLOCK_BOOTTIME) - collector->judged_ms >
-           collector->conf->view_ttl_ms + collector->conf->interval_ms;
-}
-
-/* Neither before the first pass of polls, nor where another one is waited for. */
-static bool may_judge(const struct collector *collector)
-{
-    return collector->ready && !collector->waking && !overslept(collector);
-}
-
-static int on_soon(sd_event_source *source, uint64_t usec, void *userdata)
-{
-    struct collector *collector = userdata;
-
-    (void)source;
-    (void)usec;
-    if (may_judge(collector))
-        judge(collector, false);
-    return 0;
-}
-
-/* What operators have said, or what ends: published before they are answered. */
-static int on_values(void *userdata)
-{
-    struct collector *collector = userdata;
-
-    collector->cluster->dirty = true;
-    return may_judge(collector) ? judge(collector, false) : 1;
-}
-
-static void judge_soon(struct collector *collector)
-{
-    int enabled = SD_EVENT_OFF;
-    int64_t rest_us = collector->rest_until_us - now_us();
-
-    sd_event_source_get_enabled(collector->soon, &enabled);
-    if (enabled != SD_EVENT_OFF)
-        return;
-    sd_event_source_set_time_relative(collector->soon,
-                                      (uint64_t)(rest_us > SOON_US ? rest_us : SOON_US));
-    sd_event_source_set_enabled(collector->soon, SD_EVENT_ONESHOT);
-}
-
 static void on_done(struct observation *observation, void *userdata)
 {
     struct collector *collector = userdata;
-    bool changed = cluster_ingest(collector->cluster, observation, now_ms(CLOCK_BOOTTIME));
+    bool changed =
+        cluster_ingest(collector->cluster, observation, collector_now_ms(CLOCK_BOOTTIME));
 
     if (control_follow_cluster(collector->control)) {
         region_watch_forget(collector->regions);
@@ -269,11 +30,11 @@ static void on_done(struct observation *observation, void *userdata)
     }
     if (!changed)
         return;
-    follow_wishes(collector);
+    collector_follow_wishes(collector);
     if (collector->ready)
-        judge_soon(collector);
+        collector_judge_soon(collector);
     else
-        follow_members(collector);
+        collector_follow_members(collector);
 }
 
 /* Another region, who leads, the permit or a job: documents say so. */
@@ -283,7 +44,7 @@ static void on_elsewhere(void *userdata)
 
     collector->cluster->dirty = true;
     if (collector->ready)
-        judge_soon(collector);
+        collector_judge_soon(collector);
 }
 
 static void on_round(void *userdata)
@@ -294,14 +55,14 @@ static void on_round(void *userdata)
         notify_starting(collector->conf);
         return;
     }
-    if (collector->ready && !collector->waking && overslept(collector)) {
+    if (collector->ready && !collector->waking && collector_overslept(collector)) {
         log_warning("did not run for %lld ms; asking everybody anew",
-                    (long long)(now_ms(CLOCK_BOOTTIME) - collector->judged_ms));
+                    (long long)(collector_now_ms(CLOCK_BOOTTIME) - collector->judged_ms));
         collector->waking = true;
         return;
     }
     collector->waking = false;
-    judge(collector, true);
+    collector_judge(collector, true);
     control_remember(collector->control, poller_local(collector->poller));
     acting_follow(collector->acting);
     journal_status(&collector->journal, collector->cluster,
@@ -351,7 +112,7 @@ static bool on_agent(const struct prober_addr *address, char line[AGENT_LINE_LEN
     const struct collector *collector = userdata;
     const struct cluster *cluster = collector->cluster;
 
-    return may_judge(collector) &&
+    return collector_may_judge(collector) &&
            agent_line(address ? cluster_find(cluster, address) : cluster->local, line);
 }
 
@@ -378,7 +139,7 @@ static int start(struct collector *collector)
     collector->cluster = cluster_new(&collector->conf->readiness);
     if (!collector->cluster)
         return -ENOMEM;
-    follow_wall_clock(collector);
+    collector_follow_wall_clock(collector);
     r = record_new(collector->event, collector->conf->state_path, &collector->record);
     if (r < 0)
         return r;
@@ -386,13 +147,13 @@ static int start(struct collector *collector)
     record_decision(collector->record, "collector", NULL, "started", "version " PROBER_VERSION,
                     NULL);
     add_static_peers(collector->conf, collector->cluster);
-    r = control_new(collector->event, collector->conf, collector->cluster, on_values, collector,
-                    &collector->known, &collector->control);
+    r = control_new(collector->event, collector->conf, collector->cluster, collector_on_values,
+                    collector, &collector->known, &collector->control);
     if (r < 0)
         return r;
     r = acting_new(collector->event, collector->conf, collector->cluster, collector->control,
                    collector->record,
-                   &(struct acting_handlers){fill_context, on_elsewhere, collector},
+                   &(struct acting_handlers){collector_context, on_elsewhere, collector},
                    &collector->acting);
     if (r < 0)
         return r;
@@ -402,16 +163,14 @@ static int start(struct collector *collector)
     /* So that the others are asked at once, also while the local node is down. */
     if (collector->conf->peers_mode != PEERS_OFF)
         prober_segment_writer_each(collector->writer, follow_recalled, collector->cluster);
-    r = sd_event_add_time(collector->event, &collector->soon, CLOCK_MONOTONIC, 0, 1000, on_soon,
-                          collector);
+    r = collector_judge_soon_new(collector);
     if (r < 0)
         return r;
-    sd_event_source_set_enabled(collector->soon, SD_EVENT_OFF);
     r = start_polling(collector, collector->conf, &collector->poller);
     if (r < 0)
         return r;
     control_set_poller(collector->control, collector->poller);
-    follow_members(collector);
+    collector_follow_members(collector);
     agent_follow(&collector->agent, collector->event, collector->conf, on_agent, collector);
     acting_set_poller(collector->acting, collector->poller, false);
     r = region_watch_new(collector->event, collector->conf, on_elsewhere, collector,
@@ -488,7 +247,7 @@ int collector_reload(struct collector *collector, struct conf *conf)
     cluster_set_readiness(collector->cluster, &conf->readiness);
     cluster_unfix(collector->cluster, local_changed);
     add_static_peers(collector->conf, collector->cluster);
-    follow_members(collector);
+    collector_follow_members(collector);
     agent_follow(&collector->agent, collector->event, collector->conf, on_agent, collector);
     collector->publisher.published = false; /* documents depend on the configuration, too */
     collector->figures.reloads++;

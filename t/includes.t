@@ -27,9 +27,9 @@ only('curl', qr/^curl\//, qr{^(collector/sources/|proberctl/(request|job)\.c)});
 only('jansson', qr/^jansson/, qr{^proberctl/|^collector/(sources/(jolokia|peer_view|json_answer|region_answer)\.[ch]|control/\w+\.[ch])$});
 only('libconfig', qr/^libconfig/, qr{^collector/conf(_\w+)?\.[ch]$});
 only('systemd', qr/^systemd\//,
-    qr{^collector/(main\.c|(collector|control|operator_state|record)\.[ch]|region_watch\.[ch]|reload_seeds\.[ch]|follow_keyspaces\.[ch]|job_\w+\.[ch]|(acting|coordination)\.[ch]|(journal|log|notify)\.c|sources/(poller|http|probe|source|jrmp|jmx_session)\w*\.[ch]|control/.*)$});
+    qr{^collector/(main\.c|(collector|control|operator_state|record)\.[ch]|judge\.c|collector_private\.h|region_watch\.[ch]|reload_seeds\.[ch]|follow_keyspaces\.[ch]|job_\w+\.[ch]|(acting|coordination)\.[ch]|(journal|log|notify)\.c|sources/(poller|http|probe|source|jrmp|jmx_session)\w*\.[ch]|control/.*)$});
 only('the segment writer', qr/prober_segment_writer/,
-    qr{^(shared/prober_segment_\w+\.[ch]|collector/publish/publish\.[ch]|collector/collector\.c)$});
+    qr{^(shared/prober_segment_\w+\.[ch]|collector/publish/publish\.[ch]|collector/collector(_private)?\.[ch])$});
 
 # Direction: sources -> model -> publish. A stage includes its own types and earlier ones, never a later one.
 my %later = (
