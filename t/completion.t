@@ -24,7 +24,8 @@ sub complete {
     return join ' ', $status || (), split /\n/, $said;
 }
 
-is(complete('proberctl', ''), 'status nodes why wait seeds dcs plan regions drain undrain run-state gate set unset decisions history job suspend resume repaired', 'the commands');
+is(complete('proberctl', ''), 'status nodes why watch wait seeds dcs plan regions decisions history drain undrain run-state gate job suspend resume repaired set unset',
+    'the commands');
 is(complete('proberctl', 'un'), 'undrain unset', 'those that begin so');
 is(complete('proberctl', '--json', 'n'), 'nodes', 'after an option');
 is(complete('proberctl', '--se'), '--segment', 'an option');
@@ -35,6 +36,11 @@ is(complete('proberctl', @there, 'why', '10.0.0.1'), '10.0.0.1 10.0.0.13', 'thos
 is(complete('proberctl', @there, 'drain', '10.0.0.2', '--t'), '--ttl', 'the options of a command');
 is(complete('proberctl', @there, 'wait', ''), 'ready', 'wait for what');
 is(complete('proberctl', @there, 'wait', 'ready', '10.0.0.13'), '10.0.0.13', 'and for whom');
+is(complete('proberctl', 'gate', ''), 'start stop', 'a gate');
+is(complete('proberctl', @there, 'gate', 'start', '--wait', '5m', '--f'), '--fail-open --fail-closed', 'and its options');
+is(complete('proberctl', @there, 'run-state', '10.0.0.2', ''), 'RUN STOP RESTART TERMINATE', 'a run state');
+is(complete('proberctl', 'job', ''), 'start status abort last', 'a job');
+is(complete('proberctl', 'job', 'start', 're'), 'restart repair', 'and its types');
 is(complete('proberctl', 'set', 'reaper-'), 'reaper-ips reaper-ready', 'keys');
 is(complete('proberctl', 'set', 'reaper-ready', ''), 'true false', 'and a boolean');
 is(complete('proberctl', 'set', 'localseeds', ''), '', 'what nobody can guess');

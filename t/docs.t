@@ -15,14 +15,14 @@ my @commands = Prober::Docs::commands();
 cmp_ok(scalar(@commands), '>', 40, 'there are commands');
 is_deeply([ map { Prober::Docs::name($_) } grep { !$_->{place} } @commands ], [], 'each has a place where it is run');
 my %runs = (demo => [ 't/demo.t', qr/demo\(120/ ], walk => [ 't/cluster_walk.t', qr/place\} eq 'walk'/ ],
-    boot => [ 't/lib/boot_inside.pl', qr/place\} eq 'boot'/ ], scratch => [ 't/docs_commands.t', qr/place\} eq 'scratch'/ ]);
+    boot => [ 't/lib/boot_inside.pl', qr/place\} eq 'boot'/ ], scratch => [ 't/docs_commands.t', qr/place\} eq 'scratch'/ ], hosts => [ 't/jobs.t', qr/place\} eq 'hosts'/ ]);
 for my $place (sort keys %runs) {
     my ($file, $how) = @{ $runs{$place} };
     ok(slurp("$root/$file") =~ $how, "$file runs: $place");
     note("$file:\n", map { '  ' . Prober::Docs::name($_) . "\n" } grep { ($_->{place} // '') eq $place } @commands);
 }
 ok(slurp("$root/t/cluster_demo.t") =~ /demo\(600, '--cassandra'\)/, 't/cluster_demo.t runs the other demo');
-my $command = qr/^\s*(?:sudo |[\$#] )*(?:curl|proberctl|apt|apt-get|dnf|rpm|systemctl|journalctl|make|nodetool|haproxy|promtool|prober-collector|usermod)\s/;
+my $command = qr/^\s*(?:sudo |[\$#] )*(?:curl|proberctl|apt|apt-get|dnf|rpm|systemctl|journalctl|make|nodetool|haproxy|promtool|etcdctl|prober-collector|usermod)\s/;
 my @hidden = map { "$_->{file}:$_->{line}" } grep { $_->{language} !~ /^(?:console|given)$/ && $_->{text} =~ /$command/m }
     map { Prober::Docs::parse($_) } Prober::Docs::pages();
 is_deeply(\@hidden, [], 'none hides in another block');

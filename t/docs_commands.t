@@ -9,12 +9,13 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Prober::Collector;
 use Prober::Docs;
+use Prober::Etcd;
 use Prober::Fleet;
 use Prober::Mesh;
 use Prober::Test;
 
 BEGIN {
-    my $why = $ENV{PROBER_DOCS_NET} ? undef : Prober::Mesh::no_network() // (-d '/sys/module/overlay' || slurp('/proc/filesystems') =~ /overlay/ ? undef : 'no overlay');
+    my $why = $ENV{PROBER_DOCS_NET} ? undef : !Prober::Etcd::have() ? 'there is no etcd' : Prober::Mesh::no_network() // (-d '/sys/module/overlay' || slurp('/proc/filesystems') =~ /overlay/ ? undef : 'no overlay');
     plan(skip_all => $why) if $why;
     if (!$ENV{PROBER_DOCS_NET}) {
         $ENV{PROBER_DOCS_NET} = 1;
@@ -37,7 +38,7 @@ for top in etc usr var root; do
 done
 mount -t tmpfs -o mode=755 tmpfs /run
 ip link set lo up
-for n in 1 2 3; do ip addr add 10.0.0.$n/24 dev lo; done
+for n in 1 2 3 221; do ip addr add 10.0.0.$n/24 dev lo; done
 SH
 must('make', '-s', '-C', $root, 'install', '-o', 'build/prober-collector', '-o', 'build/proberctl', '-o', 'build/ngx_http_prober_module.so', 'DESTDIR=');
 must('sh', '-ec', 'mkdir -p /etc/cassandra /run/cassandra-prober; mkdir -p /var/log/nginx');
@@ -45,6 +46,9 @@ must('sh', '-ec', 'mkdir -p /etc/cassandra /run/cassandra-prober; mkdir -p /var/
 my $fleet = Prober::Fleet->start(network => '10.0.0', layout => 'dc1:r1=1,r2=1,r3=1', convict => 0.5, boot => 0.5);
 my @ip = @{ $fleet->{nodes} };
 is("@ip", '10.0.0.1 10.0.0.2 10.0.0.3', 'the nodes are those of the pages');
+
+my $etcd = Prober::Etcd->start(members => 1, base => '10.0.0.2');
+$ENV{ETCDCTL_ENDPOINTS} = "$etcd->{member}[0]{ip}:$etcd->{member}[0]{client}";
 
 # This host's paths are the default ones.
 sub paths {
@@ -60,9 +64,11 @@ for my $n (1 .. 3) {
 local: { source = "jolokia+http://10.0.0.$n:$fleet->{port}/jolokia"; };
 poll: { interval = "200ms"; timeout = "1s"; };
 readiness: { settle = "500ms"; rehab = "0"; };
+gates: { stable = "500ms"; bootstrap_grace = "0"; };
 segment: { path = "$run/segment"; };
 control: { socket = "$run/control.sock"; };
 state: { path = "$state"; };
+@{[ $etcd->conf ]}
 CONF
     spew('/etc/cassandra-prober/collector.conf', $conf) if $n == 1;
     push @collectors, Prober::Collector->start($conf, program => "$root/build/prober-collector");
@@ -144,4 +150,5 @@ for my $block (Prober::Docs::blocks('nginx')) {
 }
 
 $fleet->stop;
+$etcd->stop_all;
 done();

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Time::HiRes qw(sleep time);
+use Prober::Docs;
 use Prober::Etcd;
 use Prober::Hosts;
 use Prober::JobCheck;
@@ -215,6 +216,20 @@ $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job
     is($job->{state}, 'aborted', 'the job is aborted');
     like($job->{nodes}[1]{why}, qr/^aborted by root/, 'by whom');
     $check->check($job, 'an aborted job');
+}
+
+# What the pages say, its addresses being those of these hosts.
+for my $command (grep { $_->{place} eq 'hosts' } Prober::Docs::commands()) {
+    my $line = $command->{command} =~ s/\b10\.0\.0\.(\d)/$hosts->ip($1)/ger;
+    my $shows = $command->{command} =~ /^proberctl job (?:status|last)/;
+    my ($status, $said, $missing);
+    my $once = sub {
+        ($status, $said) = $hosts->ask(1, 'sh', '-c', $line);
+        $missing = Prober::Docs::says($command, $said);
+        return Prober::Docs::is_answer($command, $status) && !defined $missing;
+    };
+    my $good = $shows ? eval { wait_for($once, 'it', 120) } : $once->();
+    ok($good, Prober::Docs::name($command)) or diag("status $status\n", defined $missing ? "missing: $missing\n" : '', $said);
 }
 
 # What others can read in the log of decisions.

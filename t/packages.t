@@ -92,8 +92,10 @@ drwxr-xr-x root/root /usr/share/doc/cassandra-prober
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/changelog.gz
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/copyright
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/glossary.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/incident.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/load-balancers.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/operators-guide.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/rolling-operations.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/security.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/troubleshooting.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/upgrade.md
@@ -153,8 +155,10 @@ drwxr-xr-x root/root /usr/share/doc/cassandra-prober
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/ARCHITECTURE.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/README.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/glossary.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/incident.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/load-balancers.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/operators-guide.md
+-rw-r--r-- root/root /usr/share/doc/cassandra-prober/rolling-operations.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/security.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/troubleshooting.md
 -rw-r--r-- root/root /usr/share/doc/cassandra-prober/upgrade.md

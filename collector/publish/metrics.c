@@ -88,15 +88,6 @@ static void add_times(struct text *text, const struct render_context *context,
             (double)(context->now_ms - observed_at_ms) / 1e3);
 }
 
-/* What operators have said that has no node: nothing is decided meanwhile. */
-static bool is_suspended(const struct render_context *context)
-{
-    const struct value *value =
-        context->values ? values_find(context->values, "observer/suspended") : NULL;
-
-    return value && strcmp(value->text, "true") == 0;
-}
-
 static bool region_is_ready(const struct render_context *context)
 {
     struct text text = {0};
@@ -140,8 +131,6 @@ void render_metrics(struct text *text, const struct render_context *context,
     family(text, "build_info", "gauge", "The collector's version.");
     text_printf(text, PREFIX "build_info{version=\"%s\"} 1\n", PROBER_VERSION);
     add_times(text, context, observed_at_ms);
-    gauge(text, "suspended", "1 while an operator has suspended what the prober does by itself.",
-          is_suspended(context));
     gauge(text, "region_ready", "1 when every node of this host's region is ready, none missing.",
           region_is_ready(context));
     add_service(text, context, figures);

@@ -11,14 +11,14 @@ package Prober::Docs;
 #   my @blocks = Prober::Docs::blocks('haproxy');  # { file, line, text } of other blocks
 #   Prober::Docs::says($command, $output);         # undef, or the line that is missing
 #
-# Places: "demo" (t/demo.t, t/cluster_demo.t), "walk" (t/cluster_walk.t), "boot" (t/lib/boot_inside.pl, in a booted Debian) and
-# "scratch" (t/docs_commands.t).
+# Places: "demo" (t/demo.t, t/cluster_demo.t), "walk" (t/cluster_walk.t), "boot" (t/lib/boot_inside.pl, in a booted Debian), "hosts"
+# (t/jobs.t, on several of these with etcd) and "scratch" (t/docs_commands.t).
 
 use strict;
 use warnings;
 use Prober::Test ();
 
-my @order = qw(README operators-guide load-balancers security troubleshooting glossary upgrade);
+my @order = qw(README operators-guide rolling-operations load-balancers security troubleshooting glossary upgrade);
 
 sub pages {
     my ($dir) = @_;
@@ -58,10 +58,12 @@ sub place {
     my $text = $command->{command};
     return 'demo' if $text =~ m{^\./t/demo( --cassandra)?$};
     return 'walk' if $command->{section} eq 'Restart a node, and nobody notices';
+    # What several hosts do with their units.
+    return 'hosts' if $command->{section} =~ /^(?:Run states|Jobs: one node after the other)$/;
     # This host as it is installed: 127.0.0.1, its files, its units, its packages.
     return 'boot' if $text =~ /^(?:apt|apt-get|systemctl|journalctl|systemd-analyze|usermod|ln|rm|cp|chown|stat|tail) /
         || $text =~ m{^curl .*//127\.0\.0\.1:8888/};
-    return 'scratch' if $text =~ /^(?:curl|proberctl|prober-collector|haproxy|promtool|printf|chmod) |^\/usr\/share\/doc\/cassandra-prober\//;
+    return 'scratch' if $text =~ /^(?:curl|proberctl|prober-collector|haproxy|promtool|etcdctl|printf|chmod) |^\/usr\/share\/doc\/cassandra-prober\//;
     return;
 }
 
@@ -89,7 +91,7 @@ sub commands {
 }
 
 # Status 1 is an answer of those.
-sub is_answer { my ($command, $status) = @_; return $status == 0 || $status == 1 && $command->{command} =~ /^proberctl (?:status|why)\b/ }
+sub is_answer { my ($command, $status) = @_; return $status == 0 || $status == 1 && $command->{command} =~ /^proberctl (?:status|why|job (?:status|last))\b/ }
 
 # The first line that is not there.
 sub says {
