@@ -43,7 +43,8 @@ SKIP: {
         }
     }
     cmp_ok(scalar(@units), '>', 2, 'the units are found');
-    is_deeply([ run('systemd-analyze', 'verify', "--root=$there", @units) ], [ 0, '' ], "systemd-analyze verify: @units, with drop-ins");
+    my ($status, $said) = run('systemd-analyze', 'verify', '--man=no', "--root=$there", @units);
+    is("$status:$said", "0:", "systemd-analyze verify: @units, with drop-ins");
 }
 
 # YAML, and what it means where its programs are there.
