@@ -24,7 +24,7 @@ sub complete {
     return join ' ', $status || (), split /\n/, $said;
 }
 
-is(complete('proberctl', ''), 'status nodes why wait seeds dcs plan regions drain undrain set unset', 'the commands');
+is(complete('proberctl', ''), 'status nodes why wait seeds dcs plan regions drain undrain run-state gate set unset decisions history job suspend resume repaired', 'the commands');
 is(complete('proberctl', 'un'), 'undrain unset', 'those that begin so');
 is(complete('proberctl', '--json', 'n'), 'nodes', 'after an option');
 is(complete('proberctl', '--se'), '--segment', 'an option');

@@ -23,7 +23,7 @@ sub only {
 }
 
 only('ngx_*.h', qr/^ngx_|^nginx/, qr{^ngx_prober_module/});
-only('curl', qr/^curl\//, qr{^(collector/sources/|proberctl/(request|job)\.c)});
+only('curl', qr/^curl\//, qr{^(collector/sources/|proberctl/(request|job|gate)\.c)});
 only('jansson', qr/^jansson/, qr{^proberctl/|^collector/(sources/(jolokia|peer_view|json_answer|region_answer)\.[ch]|control/\w+\.[ch])$});
 only('libconfig', qr/^libconfig/, qr{^collector/conf(_\w+)?\.[ch]$});
 only('systemd', qr/^systemd\//,
