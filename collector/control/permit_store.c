@@ -12,6 +12,10 @@
 /* Others change it, too: who has seen it down, who has removed it. */
 #define TRIES 4
 
+/* Who asks does not wait for ever, and a permit that nobody knows of holds everybody up: after that
+ * long none is put any more. */
+#define PUT_WITHIN_MS 5000
+
 /* A request that runs. */
 struct deal {
     struct deal *next;
@@ -22,6 +26,7 @@ struct deal {
     bool own_token; /* it was not chosen by who asks */
     bool held;      /* who asks holds it already */
     unsigned tries;
+    int64_t began_ms;
     char *text; /* being put */
     permits_done done;
     void *userdata;
@@ -128,6 +133,10 @@ static void put(struct deal *deal, int64_t revision)
 {
     struct permit *permit = &deal->answer.permit;
 
+    if (store_now_ms() - deal->began_ms > PUT_WITHIN_MS) {
+        end_unknown(deal, "%s", "it was slow, and nothing was done");
+        return;
+    }
     *permit = (struct permit){
         .kind = deal->ask.kind,
         .node = deal->ask.node,
@@ -266,6 +275,7 @@ static int begin(struct permits *permits, const struct permits_ask *ask, bool ba
     if (!deal)
         return r < 0 ? r : -ENOMEM;
     deal->permits = permits;
+    deal->began_ms = store_now_ms();
     deal->back = back;
     deal->own_token = !ask->token;
     deal->ask = *ask;

@@ -235,18 +235,20 @@ static enum poll_result connect_result(CURL *easy, char detail[DETAIL_LEN])
 /* How far it got before the deadline. */
 static enum poll_result timeout_result(CURL *easy, char detail[DETAIL_LEN])
 {
-    curl_off_t resolved = 0, connected = 0, first_byte = 0;
-    long connects = 1; /* 0 = it went over one that was kept, with no times of its own */
+    curl_off_t resolved = 0, connected = 0, sending = 0, first_byte = 0;
     const char *stage;
 
-    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connects);
     curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
     curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected);
     curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte);
-    stage = connects > 0 && resolved == 0    ? "resolving"
-            : connects > 0 && connected == 0 ? "connecting"
-            : first_byte == 0                ? "no answer"
-                                             : "answer incomplete";
+    /* A connection that was kept has not been made, but is there. */
+    curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &sending);
+    if (connected == 0)
+        connected = sending;
+    stage = resolved == 0     ? "resolving"
+            : connected == 0  ? "connecting"
+            : first_byte == 0 ? "no answer"
+                              : "answer incomplete";
     snprintf(detail, DETAIL_LEN, "%s", stage);
     return POLL_TIMEOUT;
 }
