@@ -92,9 +92,26 @@ void journal_decisions(struct journal *journal, const struct cluster *cluster,
     }
 }
 
+/* Who has lost its vote has contradicted others: whom. */
+static void record_observer(struct record *record, const struct cluster *cluster,
+                            const struct node *node, const char *word)
+{
+    struct text why = {0};
+
+    text_puts(&why, word);
+    if (node->lost_vote)
+        words_add_conflicts(&why, cluster, node);
+    text_add(&why, "", 1);
+    if (!why.failed)
+        record_decision(record, "observer", node->text, "its opinion does not count", why.data,
+                        NULL);
+    text_free(&why);
+}
+
 /* Why the opinion of a node counts no more, or that it counts again, or that it left. Settling is
  * on the way to that, and not told. */
-static void log_observer(struct record *record, const struct node *node, const char *word)
+static void log_observer(struct record *record, const struct cluster *cluster,
+                         const struct node *node, const char *word)
 {
     char why[DETAIL_LEN + NAME_LEN];
     struct log_event event = {
@@ -118,7 +135,7 @@ static void log_observer(struct record *record, const struct node *node, const c
                      poll_result_word(node->last_result), *node->last_detail ? ": " : "",
                      node->last_detail);
         log_event(&event, "%s: its opinion does not count: %s", node->text, why);
-        record_decision(record, "observer", node->text, "its opinion does not count", why, NULL);
+        record_observer(record, cluster, node, why);
     }
 }
 
@@ -164,7 +181,7 @@ void journal_observers(struct journal *journal, const struct cluster *cluster)
             continue;
         /* At the start only what is out of order is news. */
         if (word && (*said || !node->voter))
-            log_observer(told++ < DECISIONS_TOLD ? journal->record : NULL, node, word);
+            log_observer(told++ < DECISIONS_TOLD ? journal->record : NULL, cluster, node, word);
         *said = word;
     }
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "control/decisions_json.h"
@@ -21,6 +22,7 @@ struct record {
     struct state_file *file;
     sd_event_source *timer; /* of the next write */
     bool armed;
+    bool unkept;            /* the state is no file, as /dev/null: nor is there one beside it */
     uint64_t saved, saving; /* decisions.changes as on disk, and as in the write that runs */
     int64_t next_ms;        /* CLOCK_MONOTONIC: no write sooner */
     int error;              /* of the last write */
@@ -39,7 +41,7 @@ static void save_later(struct record *record)
 {
     int64_t now = clock_ms(CLOCK_MONOTONIC), wait = record->next_ms - now;
 
-    if (record->armed || record->saved == record->decisions.changes ||
+    if (record->unkept || record->armed || record->saved == record->decisions.changes ||
         state_file_busy(record->file))
         return;
     if (wait < SOON_MS)
@@ -94,8 +96,11 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void load(struct record *record)
 {
-    int error = 0, r = decisions_load(record->path, &record->decisions, &error);
+    int error = 0, r;
 
+    if (record->unkept)
+        return;
+    r = decisions_load(record->path, &record->decisions, &error);
     record->saved = record->decisions.changes;
     if (error == -ENOENT)
         return;
@@ -109,6 +114,7 @@ static void load(struct record *record)
 int record_new(sd_event *event, const char *state_path, struct record **ret)
 {
     struct record *record = calloc(1, sizeof(*record));
+    struct stat st;
     int r = -ENOMEM;
 
     if (record && asprintf(&record->path, "%s.decisions", state_path) < 0)
@@ -123,6 +129,7 @@ int record_new(sd_event *event, const char *state_path, struct record **ret)
         record_free(record);
         return r;
     }
+    record->unkept = stat(state_path, &st) == 0 && !S_ISREG(st.st_mode);
     load(record);
     *ret = record;
     return 0;
@@ -157,7 +164,7 @@ struct record *record_free(struct record *record)
 {
     if (!record)
         return NULL;
-    if (record->file && record->saved != record->decisions.changes) {
+    if (record->file && !record->unkept && record->saved != record->decisions.changes) {
         state_file_wait(record->file);
         save(record);
     }

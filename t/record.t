@@ -74,7 +74,8 @@ decided('its opinion counts no more', kind => 'observer', node => $ip[2], what =
 my $history = wait_for(sub { my $h = get_json($nginx->port, "/history/$ip[2]"); $h->{history}[0]{verdict} eq 'not ready' && $h }, 'its history');
 is($history->{node}, $ip[2], '/history/IP');
 is($history->{history}[-1]{checks} =~ /^\d+$/ && $history->{history}[0]{from} ge $history->{history}[-1]{to}, 1, 'newest first');
-my ($well) = grep { $_->{verdict} eq 'ready' } @{ $history->{history} };
+# After that its own word is missing first, then the others' word for it.
+my ($well) = grep { $_->{verdict} eq 'ready' && defined $_->{mode} } @{ $history->{history} };
 is_deeply([ @$well{qw(mode status reasons)} ], [ 'NORMAL', 'NORMAL', [] ], 'it was well before');
 is(http($nginx->port, 'GET /history/192.0.2.1')->{status}, 404, 'no node, no history');
 my $report = wait_for(
@@ -190,6 +191,12 @@ $collector = collector();
 like($collector->log, qr/the decisions until now are forgotten/, 'both broken: told');
 is(scalar(found(kind => 'collector', what => 'started')), 1, 'a log that begins anew');
 $collector->stop;
+
+# A state that is no file has no decisions beside it.
+$collector = Prober::Collector->start($conf =~ s{\Q$disk\E/state\.json}{/dev/null}r)->wait_ready;
+wait_for(sub { found(kind => 'collector', what => 'started') == 1 }, 'its log');
+$collector->stop;
+ok(!-e '/dev/null.decisions', 'no state, no file of decisions');
 
 # Two hosts of a mesh: each has its own log, and both have what was said on one of them.
 {

@@ -238,6 +238,12 @@ static void add_whom(struct text *text, const struct cluster *cluster, const str
     end_names(text, n);
 }
 
+void words_add_conflicts(struct text *text, const struct cluster *cluster, const struct node *node)
+{
+    add_who(text, cluster, node, LIVENESS_DOWN, "; DOWN say ");
+    add_whom(text, cluster, node);
+}
+
 void words_add_evidence(struct text *text, const struct cluster *cluster, const struct node *node)
 {
     const struct verdict *verdict = &node->verdict;

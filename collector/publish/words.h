@@ -35,6 +35,9 @@ void words_add_reasons(struct text *text, const struct node *node);
  */
 void words_add_evidence(struct text *text, const struct cluster *cluster, const struct node *node);
 
+/* Who of those that count contradicts the node: "; DOWN say 10.0.0.1; it sees DOWN 10.0.0.3". */
+void words_add_conflicts(struct text *text, const struct cluster *cluster, const struct node *node);
+
 /* "5 nodes, 4 ready, 10.0.0.3 not ready: DOWN by 3 of 4": one line for systemctl status. */
 void words_add_status(struct text *text, const struct cluster *cluster);
 
