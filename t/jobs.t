@@ -198,7 +198,7 @@ $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job
     # Longer away than the unit runs. Of the shipped types systemd remembers.
     $check = Prober::JobCheck->new($hosts);
     $hosts->must($order[2], 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job@cleanup.service.d
-        printf "[Service]\nExecStart=\nExecStart=/bin/sleep 4\n" >/run/systemd/system/cassandra-prober-job@cleanup.service.d/exec.conf; systemctl daemon-reload');
+        printf "[Service]\nExecStart=\nExecStart=/bin/sleep 4\n" >/run/systemd/system/cassandra-prober-job@cleanup.service.d/zz.conf; systemctl daemon-reload');
     $id = begin('cleanup', '--nodes', nodes(2));
     wait_for(sub { my $job = active(); $job && $job->{nodes}[0]{state} eq 'running' }, 'it to run', 30);
     $hosts->must($order[2], qw(systemctl stop prober-collector));
