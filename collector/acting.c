@@ -1,6 +1,7 @@
 #include "acting.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "coordination.h"
@@ -29,6 +30,15 @@ static bool is_suspended(void *userdata)
     const struct acting *acting = userdata;
 
     return observer_suspended(control_values(acting->control));
+}
+
+static void on_repaired(const char *node, const char *who, void *userdata)
+{
+    const struct acting *acting = userdata;
+    char key[VALUES_KEY_LEN];
+
+    snprintf(key, sizeof(key), "repaired/%s", node);
+    control_set(acting->control, key, "true", who);
 }
 
 static void fill_context(void *userdata, struct render_context *ret)
@@ -65,6 +75,7 @@ static int start_jobs(struct acting *acting, sd_event *event, struct record *rec
         .permits = coordination_permits(acting->coordination),
         .record = record,
         .suspended = is_suspended,
+        .repaired = on_repaired,
         .changed = on_changed,
         .userdata = acting,
     };

@@ -274,12 +274,16 @@ int control_new(sd_event *event, const struct conf *conf, struct cluster *cluste
     return 0;
 }
 
-static int set_value(const char *key, const char *text, void *userdata)
+int control_set(struct control *control, const char *key, const char *text, const char *user)
 {
-    struct control *control = userdata;
-    const struct value_change change = {.key = key, .text = text, .user = "automatic"};
+    const struct value_change change = {.key = key, .text = text, .user = user};
 
     return operator_state_change(control->state, &change, control_host(control), NULL, NULL);
+}
+
+static int set_value(const char *key, const char *text, void *userdata)
+{
+    return control_set(userdata, key, text, "automatic");
 }
 
 static void on_run_state(void *userdata)

@@ -47,6 +47,9 @@ void control_configure(struct control *control, const struct conf *conf);
 /* Whom the local node is asked through besides its polls. Borrowed; until the next call. */
 void control_set_poller(struct control *control, struct poller *poller);
 
+/* Says something as an operator would. 0: it will hold once it is on disk. */
+int control_set(struct control *control, const char *key, const char *text, const char *user);
+
 /* Those in force. Borrowed until the loop goes on. */
 const struct values *control_values(const struct control *control);
 

@@ -32,6 +32,8 @@ struct job_runner_settings {
     struct units *units;
     struct record *record;
     bool (*suspended)(void *userdata);
+    /* A repair job has been on that node. NULL = nobody wants to know. */
+    void (*repaired)(const char *node, const char *who, void *userdata);
     void (*changed)(void *userdata); /* there is something else to be shown: publish */
     void *userdata;
 };

@@ -22,6 +22,9 @@ static void tell_node(struct job_runner *runner, const struct job *job, const st
                                   .job_state = word},
               "job %s %s: %s is %s%s%s", job->type, job->id, address, word, why ? ": " : "",
               why ? why : "");
+    if (node->state == JOB_NODE_DONE && strcmp(job->type, "repair") == 0 &&
+        runner->settings.repaired)
+        runner->settings.repaired(address, job->by, runner->settings.userdata);
     /* Who has granted it, and how it has ended, is to be known later; the steps between are not. */
     if (node->state == JOB_NODE_RUNNING || node->state == JOB_NODE_SETTLING)
         return;

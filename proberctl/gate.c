@@ -1,7 +1,6 @@
 /* proberctl gate: whether Cassandra may start or stop now, made for ExecCondition= and
  * ExecStartPre= of its unit. */
 #include <curl/curl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,18 +151,14 @@ static bool find_own(struct gate *gate)
     return false;
 }
 
-/* The same host asks with the same token, so that it is harmless to ask twice, and a start that is
- * tried again is not held up by the one before. */
+/* Without a token of its own: what holds the permit for this very node already, such as a restart
+ * of which this start is a part, or a start before this one, lets it through. */
 static void make_url(struct gate *gate)
 {
-    uint64_t hash = 0xcbf29ce484222325;
     char *ttl = gate->options->ttl ? curl_easy_escape(NULL, gate->options->ttl, 0) : NULL;
 
-    for (const char *c = gate->node; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
-    snprintf(gate->url, sizeof(gate->url),
-             "http://localhost/may-%s/%s?token=gate-%016" PRIx64 "%s%.64s", gate->verb, gate->node,
-             hash, ttl ? "&ttl=" : "", ttl ? ttl : "");
+    snprintf(gate->url, sizeof(gate->url), "http://localhost/may-%s/%s%s%.64s", gate->verb,
+             gate->node, ttl ? "?ttl=" : "", ttl ? ttl : "");
     curl_free(ttl);
 }
 
@@ -183,13 +178,14 @@ static enum gate_said wait_for(struct gate *gate, int64_t wait_ms)
     int64_t began_ms = prober_segment_now_ms(), doubt_ms = -1;
 
     while (true) {
+        int64_t asked_ms = prober_segment_now_ms(), now_ms;
         enum gate_said said = try_once(gate);
-        int64_t now_ms = prober_segment_now_ms();
 
+        now_ms = prober_segment_now_ms();
         if (said != SAID_NOTHING)
             doubt_ms = -1;
         else if (doubt_ms < 0)
-            doubt_ms = now_ms;
+            doubt_ms = asked_ms;
         if (said == SAID_YES || now_ms - began_ms >= wait_ms ||
             (said == SAID_NOTHING && !gate->options->fail_closed &&
              now_ms - doubt_ms >= PATIENCE_MS))

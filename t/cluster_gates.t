@@ -15,7 +15,7 @@ use constant { SAID => 60, DOWN => 90, STARTED => 240 };
 
 sub source { my ($kind, $ip) = @_; $kind eq 'jmx' ? "jmx://$ip:7199" : "jolokia+http://$ip:8778/jolokia" }
 
-for my $version (split ' ', $ENV{PROBER_GATES_RELEASES} // '5.0.4 4.1.9 4.0.18') {
+for my $version (split ' ', $ENV{PROBER_GATES_RELEASES} // '5.0.4') {
     my $cluster = Prober::Cluster->new(version => $version, layout => 'dc1:r1,dc1:r2,dc1:r3');
     my @ip = $cluster->ips;
     my (%collector, %nginx);

@@ -53,10 +53,8 @@ for my $number (@numbers) {
     $hosts->must($number, 'sh', '-ec', "mkdir -p /run/systemd/system/cassandra.service.d; printf '%s' '" . ($drain =~ s/'/'\\''/gr)
         . "' >/run/systemd/system/cassandra.service.d/drain.conf; systemctl daemon-reload");
 }
-for my $number (@numbers) {
-    $hosts->start_cassandra($number);
-    say_at('node %d is ready', $number);
-}
+$hosts->start_cassandra(@numbers);
+say_at('all nodes are ready');
 
 # The applications, each in its data center.
 

@@ -65,7 +65,7 @@ for my $program ([ 'collector/main.c', 'prober-collector.8' ], [ 'proberctl/main
 }
 {
     my $text = source('proberctl/main.c');
-    my @commands = ($text =~ /\bcommands\[\] = \{(.*?)\n\};/s)[0] =~ /\{"(\w+)",/g;
+    my @commands = ($text =~ /\bcommands\[\] = \{(.*?)\n\};/s)[0] =~ /\{"([\w-]+)",/g;
     page_has('proberctl.1', 'commands', @commands);
     my @keys = (source('proberctl/request.c') =~ /keys\[\] = \{(.*?)\}/s)[0] =~ /"([a-z-]+)"/g;
     page_has('proberctl.1', 'keys', @keys);

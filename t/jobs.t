@@ -34,7 +34,10 @@ $hosts->write_conf($_) for $hosts->numbers;
 my @numbers = $hosts->numbers;
 $hosts->boot;
 say_at('all hosts are up');
-$hosts->start_cassandra(@numbers);
+$hosts->must($_, qw(systemctl start cassandra.service)) for @numbers;
+for my $on (@numbers) {
+    wait_for(sub { !grep { !$hosts->is_ready($on, $_) } @numbers }, "host $on to see all nodes ready", 120);
+}
 say_at('all nodes are ready');
 
 # What is asked and shown

@@ -288,5 +288,6 @@ leader();
 
 my $said = join '', map { (ctl($_->{n}, 'decisions'))[1] } @hosts;
 like($said, qr/\tjob\t\Q$ip[2]\E\tcleanup: failed\t/, 'decisions tell of jobs');
+like($said, qr/\trepair\t\Q$ip[2]\E\trepaired\t/, 'and a repair job says so of its nodes');
 $_->{manager}->stop for @hosts;
 done();

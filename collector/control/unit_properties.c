@@ -126,12 +126,12 @@ void unit_properties_judge(const struct unit_properties *properties, enum unit_v
     } else if (verb == UNIT_STOP || is(properties->active, "active") ||
                is(properties->active, "reloading")) {
         ret->end = UNIT_DONE;
-    } else if (properties->condition_told && !properties->condition) {
-        ret->skipped = true;
-        snprintf(ret->detail, sizeof(ret->detail), "skipped: a Condition…= said no");
     } else if (is(properties->result, "exec-condition")) {
         ret->skipped = true;
         snprintf(ret->detail, sizeof(ret->detail), "skipped: its ExecCondition= said no");
+    } else if (properties->condition_told && !properties->condition) {
+        ret->skipped = true;
+        snprintf(ret->detail, sizeof(ret->detail), "skipped: a Condition…= said no");
     } else if (properties->result[0] == '\0' || is(properties->result, "success")) {
         ret->end = UNIT_DONE;
     } else {

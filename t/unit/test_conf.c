@@ -114,6 +114,9 @@ static void refused_lines(void **state)
         {"local: { source = \"\"; };", "", "nobody to poll"},
         {"local: { user = \"u\"; };", "", "needs local.password_file"},
         {"local: { ca_file = \"ca.pem\"; };", ":1:", "an absolute path"},
+        {"local: { unit = \"cassandra\"; };", ":1:", "the name of a service"},
+        {"local: { unit = \"../x.service\"; };", ":1:", "the name of a service"},
+        {"local: { unit = 5; };", ":1:", "the name of a service"},
         {"local: { ca_file = \"/nonexistent/ca\"; };", "", "No such file or directory"},
         {"coordination: { store = \"etcd\"; };",
          ":1:", "coordination.store: expected \"local\", \"etcd+http://HOST:PORT"},
@@ -275,6 +278,7 @@ static void empty_file_has_defaults(void **state)
     assert_true(prober_addr_is_unset(&conf->gates.first_node));
     assert_string_equal(conf->segment_path, "/run/cassandra-prober/segment");
     assert_string_equal(conf->store, "local");
+    assert_string_equal(conf->unit, "cassandra.service");
     assert_string_equal(conf->store_prefix, "/cassandra-prober/{cluster}/");
     assert_int_equal(conf->store_ttl_ms, 10000);
     conf_free(conf);

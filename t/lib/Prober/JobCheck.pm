@@ -91,6 +91,8 @@ sub check {
         my $expected = $node->{state} eq 'done' ? 1 : $node->{state} eq 'skipped' ? 0 : undef;
         push @wrong, "$node->{node} is $node->{state} and ran $ran{$number} times"
             if $ran{$number} > 1 || defined $expected && $ran{$number} != $expected;
+        push @wrong, "$node->{node} was restarted, and did not stop"
+            if $job->{type} eq 'restart' && $node->{state} eq 'done' && $self->outages($number) == 0;
         push @wrong, "$node->{node} ran without a word" if $ran{$number} && !$acted{ $node->{node} };
         push @silent, $node->{node} if $node->{state} !~ /^(done|failed|skipped)$/ || $node->{state} ne 'done' && !length $node->{why};
         # From the moment that systemd started it until the job says that the node is well again.
