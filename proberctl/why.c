@@ -162,6 +162,9 @@ static void print_details(const json_t *node, const json_t *opinions)
         printf("%s\t%s\n", names[i], text_of(node, names[i]));
     if (json_is_true(json_object_get(node, "repair_needed")))
         puts("repair\tneeded: it was down for longer than hints are kept");
+    if (strcmp(text_of(node, "run_state_waits"), "-") != 0)
+        printf("run state\t%s waits: %s\n", text_of(node, "run_state"),
+               text_of(node, "run_state_waits"));
     printf("poll\t%s %s\n", text_of(poll, "result"), text_of(poll, "detail"));
     json_object_foreach((json_t *)opinions, observer, opinion)
     {

@@ -80,6 +80,8 @@ like((run('env', 'NO_COLOR=1', 'script', '-qec', "$ctl @at nodes", '/dev/null'))
     'a head and columns on a terminal') if !system 'command -v script >/dev/null';
 says([ 'why', '10.0.0.1' ], 0, qr/^10\.0\.0\.1 is ready\. 10\.0\.0\.1 sees it UP; 10\.0\.0\.2: no view to be had \(refused\)\.\n.*seen by\t10\.0\.0\.2: refused/s, 'ready');
 says([ 'why', '::ffff:10.0.0.2' ], 1, qr/reason\tleft\n/, 'not ready, in another spelling');
+$segment->put('/nodes/10.0.0.2', 200, encode_json(node('10.0.0.2', 'not ready', reasons => ['run state STOP by ops'], run_state => 'STOP', run_state_waits => 'the permit is held')));
+says([ 'why', '10.0.0.2' ], 1, qr/^next\tproberctl run-state 10\.0\.0\.2 RUN.*^run state\tSTOP waits: the permit is held\n/ms, 'a run state, and what it waits for');
 says([ 'why', '10.0.0.7' ], 2, qr/no node of this cluster; proberctl nodes/, 'no node');
 says([ qw(wait ready 10.0.0.1) ], 0, qr/^$/, 'is there already');
 says([ qw(wait ready 10.0.0.2 --timeout 200ms) ], 1, qr/not ready after 200ms; proberctl why 10\.0\.0\.2/, 'not in time');
