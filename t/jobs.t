@@ -142,9 +142,8 @@ sub kill_collector { my ($on) = @_; $hosts->ask($on, qw(systemctl kill -s KILL p
     like($job->{why}, qr/^\Q@{[ $hosts->ip($order[1]) ]}\E has not come back: /, 'and it says why');
     say_at($job->{why});
     is(states($job), 'done settling waiting waiting', 'nobody else has a turn');
-    my ($status, $said) = $hosts->ask($order[3], qw(proberctl job status));
-    is($status, 1, 'proberctl job status');
-    like($said, qr/paused.*has not come back/, 'says so');
+    wait_for(sub { my ($status, $said) = $hosts->ask($order[3], qw(proberctl job status)); return $status == 1 && $said =~ /paused.*has not come back/ },
+        'proberctl job status to say so on every host', 30);
     my $leader = leader();
     kill_collector($leader);
     say_at("the collector that leads is killed, on host $leader");

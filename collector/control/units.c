@@ -191,7 +191,9 @@ static int on_properties(sd_bus_message *message, void *userdata, sd_bus_error *
         end(operation, UNIT_UNKNOWN, strerror(-r));
     else if (operation->done)
         judge(operation);
-    else if (strcmp(operation->properties.load, "not-found") == 0)
+    else if (strcmp(operation->properties.load, "loaded") != 0)
+        /* Of a template whose drop-in is missing it is "bad-setting"; a masked one is none either.
+         */
         end(operation, UNIT_DENIED, "there is no such unit");
     else
         end(operation, UNIT_DONE, "");

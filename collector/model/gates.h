@@ -10,7 +10,8 @@
  *   and UP, and this host's region may begin.
  * - A known member may whoever is DOWN, or a full stop could not be ended (`strict`: it may not).
  * - A seed is NORMAL and UP: Cassandra starts without only when it is a seed itself. So where none
- *   is, a known member may that is a seed, or any where no seed is known; and first_node.
+ *   is, a known member may that is a seed, or any where no seed is known, or none was chosen yet;
+ *   and first_node.
  * - Nobody else who runs is joining, leaving, moving or starting; none in its rack is coming up.
  * - No other one began to start within bootstrap_grace: by its gossip generation, which is the time
  *   of day of its own host. This does not hold for the node that the permit is about: it was
@@ -72,9 +73,11 @@ struct gate_context {
     const struct gate_settings *settings;
     const struct permit *permit;
     const struct addresses *seeds; /* as /allseeds has them; NULL = those that are node->seed */
-    int64_t now_ms;                /* CLOCK_BOOTTIME */
-    int64_t wall_ms;               /* time of day */
-    const char *waits; /* why this host's region may not begin (regions.h); NULL = it may */
+    bool seeds_guessed; /* nobody has chosen them yet: they are whom this host would take now, which
+                           in a full stop is whom it happens to have heard of */
+    int64_t now_ms;     /* CLOCK_BOOTTIME */
+    int64_t wall_ms;    /* time of day */
+    const char *waits;  /* why this host's region may not begin (regions.h); NULL = it may */
 };
 
 /*

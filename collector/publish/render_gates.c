@@ -1,5 +1,20 @@
 #include "render_gates.h"
 
+#include <string.h>
+
+/* Hosts hold a list of some data center, or an operator has said one. */
+static bool seeds_are_held(const struct values *values)
+{
+    for (size_t i = 0; values && i < values->n; i++) {
+        const char *key = values->items[i].key, *end = strrchr(key, '/');
+
+        if (values->items[i].text &&
+            (strncmp(key, "seeds/", 6) == 0 || (end && strcmp(end, "/localseeds") == 0)))
+            return true;
+    }
+    return false;
+}
+
 void render_gate_context(const struct render_context *context, struct gate_room *room,
                          struct gate_context *ret)
 {
@@ -12,6 +27,7 @@ void render_gate_context(const struct render_context *context, struct gate_room 
         .settings = context->gates,
         .permit = context->permit,
         .seeds = &room->seeds,
+        .seeds_guessed = !seeds_are_held(context->values),
         .now_ms = context->now_ms,
         .wall_ms = context->now_ms + context->wall_offset_ms,
         .waits = regions_waits(context->regions, room->waits),

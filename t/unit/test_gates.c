@@ -386,6 +386,10 @@ static void the_seeds_that_are_said(void **state)
     context.seeds = &seeds;
     gate_start(&context, &who, NULL, &answer);
     assert_string_equal(gates_text(&answer), "no: no seed is NORMAL and UP: 10.0.0.2 is down");
+    context.seeds_guessed = true;
+    gate_start(&context, &who, NULL, &answer);
+    assert_int_equal(answer.verdict, GATE_YES);
+    context.seeds_guessed = false;
     context.seeds = &none;
     gate_start(&context, &who, NULL, &answer);
     assert_int_equal(answer.verdict, GATE_YES);
