@@ -48,12 +48,13 @@ static void fill_context(void *userdata, struct render_context *ret)
     acting->handlers.context(acting->handlers.userdata, ret);
 }
 
-static int start_coordination(struct acting *acting, sd_event *event)
+static int start_coordination(struct acting *acting, sd_event *event, struct record *record)
 {
     const struct coordination_settings settings = {
         .event = event,
         .conf = acting->conf,
         .cluster = acting->cluster,
+        .record = record,
         .context = fill_context,
         .changed = on_changed,
         .userdata = acting,
@@ -103,7 +104,7 @@ int acting_new(sd_event *event, const struct conf *conf, const struct cluster *c
     acting->handlers = *handlers;
     r = follow_keyspaces_new(event, &acting->keyspaces);
     if (r >= 0)
-        r = start_coordination(acting, event);
+        r = start_coordination(acting, event, record);
     if (r >= 0)
         r = start_jobs(acting, event, record);
     if (r < 0) {

@@ -50,6 +50,9 @@ static void tell_leader(struct coordination *coordination)
     if (us == coordination->led)
         return;
     coordination->led = us;
+    record_decision(coordination->settings.record, "leader", NULL,
+                    us ? "this host leads" : "this host leads no more",
+                    store_problem(coordination->store), NULL);
     if (us)
         log_event(&(struct log_event){.priority = LOG_NOTICE, .id = MESSAGE_LEADS},
                   "this host leads the cluster's collectors now");
@@ -97,6 +100,7 @@ int coordination_new(const struct coordination_settings *settings, struct coordi
 {
     struct coordination *coordination = calloc(1, sizeof(*coordination));
     struct permits_settings permits = {.cluster = settings->cluster,
+                                       .record = settings->record,
                                        .gate = on_gate,
                                        .changed = on_permit,
                                        .userdata = coordination};
@@ -246,16 +250,21 @@ static void reply_permit(struct control_request *request, const struct permits_a
 static void tell_permit(const struct waiting *waiting, const struct permits_answer *answer)
 {
     const char *kind = permit_kind_word(waiting->kind), *user = waiting->request->user;
+    char what[DECISION_TEXT_LEN];
 
-    if (waiting->back && answer->permit.kind == PERMIT_NONE)
+    if (waiting->back ? answer->permit.kind == PERMIT_NONE : answer->shared)
         return;
+    snprintf(what, sizeof(what), "the permit to %s was %s", kind,
+             waiting->back ? "given back" : "given");
+    record_decision(waiting->coordination->settings.record, "permit", waiting->node, what, NULL,
+                    user);
     if (waiting->back)
         log_event(&(struct log_event){.priority = LOG_NOTICE,
                                       .id = MESSAGE_PERMIT_RETURNED,
                                       .node = waiting->node},
                   "the permit to %s %s, held by %s, was given back by %s", kind, waiting->node,
                   answer->permit.who, user);
-    else if (!answer->shared)
+    else
         log_event(&(struct log_event){.priority = LOG_NOTICE,
                                       .id = MESSAGE_PERMIT_TAKEN,
                                       .node = waiting->node},

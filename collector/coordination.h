@@ -13,6 +13,7 @@
 #include "control/socket.h"
 #include "control/store.h"
 #include "publish/render.h"
+#include "record.h"
 
 #define MAY_START_PATH "/may-start/"
 #define MAY_STOP_PATH  "/may-stop/"
@@ -23,6 +24,7 @@ struct coordination_settings {
     sd_event *event;
     const struct conf *conf; /* used by coordination_new() only */
     const struct cluster *cluster;
+    struct record *record; /* where what is decided goes */
     /* What the gates are asked with. */
     void (*context)(void *userdata, struct render_context *ret);
     void (*changed)(void *userdata); /* who leads, or the permit, is another one: publish */

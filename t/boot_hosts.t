@@ -63,6 +63,8 @@ step 'six hosts' => sub {
     pass('all see six nodes ready');
     for my $number (@numbers) {
         wait_for(sub { $hosts->http($number, '/jobs')->{body} =~ /"store":"ok"/ }, "the store on host $number", 30);
+        # Who may be the first after all were down.
+        wait_for(sub { $hosts->http($number, '/state')->{body} =~ m{"seeds/dc1"} }, "the seeds on host $number", 60);
     }
     is(show($_, 'prober-collector.service', 'NRestarts'), 0, "host $_: its collector was not restarted") for @numbers;
 };

@@ -59,13 +59,15 @@ sub leader {
     return $leader;
 }
 
+my @order = @numbers; # of hosts, as jobs have their nodes
+
 # Its id. The one before may be about to be put away, and who leads may have been killed.
 sub begin {
     my ($type, @more) = @_;
     my $id;
     wait_for(
         sub {
-            my ($status, $said) = $hosts->ask(2, qw(proberctl job start), $type, @more);
+            my ($status, $said) = $hosts->ask($order[3], qw(proberctl job start), $type, @more);
             ($id) = $said =~ /^([0-9a-f]{16})$/m;
             diag($said) if !$id;
             return $id || (sleep(1), 0)[1];
@@ -97,6 +99,7 @@ sub ended {
     return $jobs[0];
 }
 
+sub nodes { return join ',', map { $hosts->ip($order[$_]) } @_ }
 sub states { my ($job) = @_; return join ' ', map { $_->{state} } @{ $job->{nodes} } }
 sub kill_collector { my ($on) = @_; $hosts->ask($on, qw(systemctl kill -s KILL prober-collector)) }
 
@@ -120,7 +123,9 @@ sub kill_collector { my ($on) = @_; $hosts->ask($on, qw(systemctl kill -s KILL p
     my $job = ended('restart', $id);
     is(states($job), 'done done done done', 'all are done') or diag(explain($job));
     is($job->{state}, 'done', 'the job as well');
-    is_deeply([ map { $_->{node} } @{ $job->{nodes} } ], [ map { $hosts->ip($_) } @numbers ], 'in order');
+    my @nodes = @{ $job->{nodes} };
+    is_deeply([ map { "$_->{rack} $_->{node}" } @nodes ], [ sort map { "$_->{rack} $_->{node}" } @nodes ], 'in order');
+    @order = map { my $ip = $_->{node}; grep { $hosts->ip($_) eq $ip } @numbers } @nodes;
     $check->check($job, 'restart');
     $etcd->start_member($member) if defined $member;
     $etcd->wait_leader;
@@ -129,21 +134,21 @@ sub kill_collector { my ($on) = @_; $hosts->ask($on, qw(systemctl kill -s KILL p
 # A node that does not come back: the job is paused, says why, and goes on when somebody has mended the node.
 {
     my $check = Prober::JobCheck->new($hosts);
-    $hosts->must(2, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra.service.d
+    $hosts->must($order[1], 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra.service.d
         printf "[Service]\nExecStartPre=/bin/false\n" >/run/systemd/system/cassandra.service.d/broken.conf; systemctl daemon-reload');
     my $id = begin('restart');
     wait_for(sub { my $job = active(); $job && $job->{state} eq 'paused' }, 'the job to be paused', 90);
     my $job = active();
-    like($job->{why}, qr/^\Q@{[ $hosts->ip(2) ]}\E has not come back: /, 'and it says why');
+    like($job->{why}, qr/^\Q@{[ $hosts->ip($order[1]) ]}\E has not come back: /, 'and it says why');
     say_at($job->{why});
     is(states($job), 'done settling waiting waiting', 'nobody else has a turn');
-    my ($status, $said) = $hosts->ask(4, qw(proberctl job status));
+    my ($status, $said) = $hosts->ask($order[3], qw(proberctl job status));
     is($status, 1, 'proberctl job status');
     like($said, qr/paused.*has not come back/, 'says so');
     my $leader = leader();
     kill_collector($leader);
     say_at("the collector that leads is killed, on host $leader");
-    $hosts->must(2, 'sh', '-ec', 'rm /run/systemd/system/cassandra.service.d/broken.conf; systemctl daemon-reload; systemctl start cassandra');
+    $hosts->must($order[1], 'sh', '-ec', 'rm /run/systemd/system/cassandra.service.d/broken.conf; systemctl daemon-reload; systemctl start cassandra');
     say_at('the node is mended');
     $job = ended('restart', $id);
     is(states($job), 'done failed done done', 'it goes on by itself');
@@ -157,49 +162,49 @@ $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job
     echo 0 >/run/own; systemctl daemon-reload') for @numbers;
 {
     my $check = Prober::JobCheck->new($hosts);
-    $hosts->must(3, 'sh', '-c', 'echo 3 >/run/own');
-    my $job = ended('own', begin('own', '--dc', 'dc2'));
+    $hosts->must($order[2], 'sh', '-c', 'echo 3 >/run/own');
+    my $job = ended('own', begin('own', '--nodes', nodes(2, 3)));
     is(states($job), 'failed skipped', 'a unit that fails');
     is($job->{state}, 'failed', 'ends the job');
     like($job->{nodes}[0]{why}, qr/status 3|exit/i, 'how') or diag(explain($job));
-    like($job->{nodes}[1]{why}, qr/^\Q@{[ $hosts->ip(3) ]}\E failed: /, 'who is left out is told why');
+    like($job->{nodes}[1]{why}, qr/^\Q@{[ $hosts->ip($order[2]) ]}\E failed: /, 'who is left out is told why');
     $check->check($job, 'a unit that fails');
 
     $check = Prober::JobCheck->new($hosts);
-    $job = ended('own', begin('own', '--on-failure', 'continue', '--nodes', join ',', map { $hosts->ip($_) } 4, 3));
+    $job = ended('own', begin('own', '--on-failure', 'continue', '--nodes', nodes(3, 2)));
     is(states($job), 'failed done', 'unless it is to continue');
     $check->check($job, 'a unit that fails, to be continued');
-    $hosts->must(3, 'sh', '-c', 'echo 0 >/run/own');
+    $hosts->must($order[2], 'sh', '-c', 'echo 0 >/run/own');
 }
 
 # A host without the unit.
 {
-    $hosts->must(1, 'sh', '-ec', 'rm -r /run/systemd/system/cassandra-prober-job@own.service.d; systemctl daemon-reload');
-    my $job = ended('own', begin('own', '--dc', 'dc1'));
+    $hosts->must($order[0], 'sh', '-ec', 'rm -r /run/systemd/system/cassandra-prober-job@own.service.d; systemctl daemon-reload');
+    my $job = ended('own', begin('own', '--nodes', nodes(0, 1)));
     is(states($job), 'skipped done', 'a host without the unit is skipped');
     like($job->{nodes}[0]{why}, qr/no unit cassandra-prober-job\@own\.service/, 'and why is said');
-    is(($hosts->ask(1, qw(proberctl job start own)))[0], 1, 'there, it cannot be asked for');
+    is(($hosts->ask($order[0], qw(proberctl job start own)))[0], 1, 'there, it cannot be asked for');
 }
 
 # The collector dies while its node's unit runs: it looks what became of it, and does not run it again.
 {
     my $check = Prober::JobCheck->new($hosts);
-    my $id = begin('own', '--nodes', $hosts->ip(3));
+    my $id = begin('own', '--nodes', nodes(2));
     wait_for(sub { my $job = active(); $job && $job->{nodes}[0]{state} eq 'running' }, 'it to run', 30);
-    kill_collector(3);
+    kill_collector($order[2]);
     my $job = ended('own', $id);
     is(states($job), 'done', 'a collector that comes back while the unit runs');
     $check->check($job, 'a collector killed meanwhile');
 
     # Longer away than the unit runs. Of the shipped types systemd remembers.
     $check = Prober::JobCheck->new($hosts);
-    $hosts->must(4, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job@cleanup.service.d
-        printf "[Service]\nExecStart=\nExecStart=/bin/sleep 4\n" >/run/systemd/system/cassandra-prober-job@cleanup.service.d/exec.conf; systemctl daemon-reload');
-    $id = begin('cleanup', '--nodes', $hosts->ip(4));
+    $hosts->must($order[2], 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job@cleanup.service.d
+        printf "[Service]\nExecStart=\nExecStart=/bin/sleep 4\n" >/run/systemd/system/cassandra-prober-job@cleanup.service.d/zz.conf; systemctl daemon-reload');
+    $id = begin('cleanup', '--nodes', nodes(2));
     wait_for(sub { my $job = active(); $job && $job->{nodes}[0]{state} eq 'running' }, 'it to run', 30);
-    $hosts->must(4, qw(systemctl stop prober-collector));
-    wait_for(sub { ($hosts->ask(4, qw(systemctl is-active cassandra-prober-job@cleanup.service)))[1] =~ /^inactive/m }, 'the unit to end', 30);
-    $hosts->must(4, qw(systemctl start prober-collector));
+    $hosts->must($order[2], qw(systemctl stop prober-collector));
+    wait_for(sub { ($hosts->ask($order[2], qw(systemctl is-active cassandra-prober-job@cleanup.service)))[1] =~ /^inactive/m }, 'the unit to end', 30);
+    $hosts->must($order[2], qw(systemctl start prober-collector));
     $job = ended('cleanup', $id);
     is(states($job), 'done', 'a collector that comes back later') or diag(explain($job));
     $check->check($job, 'a collector away meanwhile');
@@ -208,7 +213,7 @@ $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job
 # Ended by a person: after the current node.
 {
     my $check = Prober::JobCheck->new($hosts);
-    my $id = begin('own', '--dc', 'dc2');
+    my $id = begin('own', '--nodes', nodes(2, 3));
     wait_for(sub { my $job = active(); $job && $job->{nodes}[0]{state} eq 'running' }, 'it to run', 30);
     is(($hosts->ask(1, qw(proberctl job abort own)))[0], 0, 'aborted');
     my $job = ended('own', $id);
@@ -235,7 +240,7 @@ for my $command (grep { $_->{place} eq 'hosts' } Prober::Docs::commands()) {
 # What others can read in the log of decisions.
 {
     my $said = join '', map { ($hosts->ask($_, qw(proberctl decisions)))[1] } @numbers;
-    like($said, qr/\tjob\t\Q@{[ $hosts->ip(2) ]}\E\trestart: failed\t/, 'decisions tell of jobs');
+    like($said, qr/\tjob\t\Q@{[ $hosts->ip($order[1]) ]}\E\trestart: failed\t/, 'decisions tell of jobs');
 }
 $hosts->end;
 done();

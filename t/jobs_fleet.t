@@ -289,5 +289,6 @@ leader();
 my $said = join '', map { (ctl($_->{n}, 'decisions'))[1] } @hosts;
 like($said, qr/\tjob\t\Q$ip[2]\E\tcleanup: failed\t/, 'decisions tell of jobs');
 like($said, qr/\trepair\t\Q$ip[2]\E\trepaired\t/, 'and a repair job says so of its nodes');
+is($_->{collector}->stop, 0, "the collector of $_->{ip} ends well") or diag($_->{collector}->log) for @hosts;
 $_->{manager}->stop for @hosts;
 done();

@@ -116,4 +116,5 @@ is_deeply([ sort keys %{ shown()->{last} } ], [ qw(cleanup restart) ], 'the last
 
 my @entries = $collector->log =~ /job (\w+ \w+: \S+ is \w+|\w+ \w+ by .*? is \w+)/g;
 cmp_ok(scalar(@entries), '>', 8, 'every step is in the journal') or diag($collector->log);
+is($collector->stop, 0, 'the collector ends well');
 done();

@@ -9,6 +9,7 @@
 #define PERMIT_STORE_H
 
 #include "../model/gates.h"
+#include "../record.h"
 #include "leader.h"
 #include "store.h"
 
@@ -50,6 +51,7 @@ struct permits_settings {
     struct store *store;
     const struct leader *leader;
     const struct cluster *cluster;
+    struct record *record; /* NULL = nothing is recorded */
     permits_gate gate;
     void (*changed)(void *userdata); /* another permit was seen than before, or none */
     void *userdata;

@@ -78,6 +78,7 @@ static void follow(struct permits *permits, const struct permit *permit, int64_t
                                                        store_wall_ms(), why) == PERMIT_OVER) {
         log_event(&(struct log_event){.priority = LOG_NOTICE, .id = MESSAGE_PERMIT_RETURNED},
                   "the permit of %s is over: %s", permit->who, why);
+        record_decision(settings->record, "permit", NULL, "the permit is over", why, permit->who);
         store_delete(settings->store, PERMIT_KEY, revision, on_removed, permits);
         return;
     }

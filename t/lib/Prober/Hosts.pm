@@ -103,7 +103,7 @@ sub make_root {
         "mkdir -p $root/usr/lib/jvm $root/etc/java-17-openjdk", "ln -s $java $root/usr/bin/java",
         "sed 's/# allow 10/allow 10/' $root/usr/share/cassandra-prober/nginx-site.conf >$root/etc/nginx/sites-enabled/prober", "rm -f $root/etc/nginx/sites-enabled/default",
         'cp ' . root() . "/packaging/examples/cassandra.service $root/etc/systemd/system/",
-        "chroot $root systemctl enable -q prober-collector nginx", "chroot $root systemctl mask -q systemd-networkd-wait-online apt-daily.timer "
+        "chroot $root systemctl enable -q prober-collector nginx", "chroot $root systemctl mask -q systemd-networkd-wait-online systemd-machine-id-commit apt-daily.timer "
             . 'apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer');
     spew("$root/usr/sbin/cassandra", "#!/bin/sh\n. /etc/cassandra-command\n");
     chmod 0755, "$root/usr/sbin/cassandra";
