@@ -224,7 +224,7 @@ $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job
 
 # What the pages say, its addresses being those of these hosts.
 for my $command (grep { $_->{place} eq 'hosts' } Prober::Docs::commands()) {
-    my $line = $command->{command} =~ s/\b10\.0\.0\.(\d)/$hosts->ip($1)/ger;
+    my $line = $command->{command} =~ s/\b10\.0\.0\.(?=\d)/Prober::Hosts::NET . "."/ger;
     my $shows = $command->{command} =~ /^proberctl job (?:status|last)/;
     my ($status, $said, $missing);
     my $once = sub {
