@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-#include "acting.h"
+#include "acting/acting.h"
 #include "collector.h"
 #include "control.h"
 #include "control/agent.h"

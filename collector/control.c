@@ -7,6 +7,7 @@
 #include <systemd/sd-id128.h>
 #include <time.h>
 
+#include "acting/run_state.h"
 #include "control/requests.h"
 #include "control/socket.h"
 #include "log.h"
@@ -17,7 +18,6 @@
 #include "model/seeds.h"
 #include "operator_state.h"
 #include "reload_seeds.h"
-#include "run_state.h"
 
 /* How often what is to be remembered is compared with the state file. */
 #define SAVE_MS 10000

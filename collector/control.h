@@ -6,9 +6,9 @@
 
 #include <systemd/sd-event.h>
 
+#include "acting/coordination.h"
+#include "acting/job_runner.h"
 #include "conf.h"
-#include "coordination.h"
-#include "job_runner.h"
 #include "model/regions.h"
 #include "model/values.h"
 #include "record.h"

@@ -108,7 +108,7 @@ SKIP: {
     my %id = source('collector/messages.h') =~ /#define MESSAGE_(\w+)\s+"([0-9a-f]{32})"/g;
     my $catalog = source('systemd/cassandra-prober.catalog');
     is_deeply([ sort $catalog =~ /^-- ([0-9a-f]{32})$/gm ], [ sort values %id ], 'the catalog has each MESSAGE_ID once');
-    my $used = join '', map { slurp($_) } glob "$root/collector/*.c";
+    my $used = join '', map { slurp($_) } glob "$root/collector/*.c $root/collector/*/*.c";
     is_deeply([ grep { $used !~ /\bMESSAGE_$_\b/ } sort keys %id ], [], 'and each is sent somewhere');
     skip 'no journalctl', 1 unless have_tool('journalctl');
     run('mkdir', '-p', "$dir/root/usr/lib/systemd/catalog", "$dir/root/var/lib/systemd/catalog");

@@ -27,7 +27,7 @@ only('curl', qr/^curl\//, qr{^(collector/sources/|proberctl/(request|job|gate)\.
 only('jansson', qr/^jansson/, qr{^proberctl/|^collector/(sources/(jolokia|peer_view|json_answer|region_answer)\.[ch]|control/\w+\.[ch])$});
 only('libconfig', qr/^libconfig/, qr{^collector/conf(_\w+)?\.[ch]$});
 only('systemd', qr/^systemd\//,
-    qr{^collector/(main\.c|(collector|control|operator_state|record)\.[ch]|judge\.c|collector_private\.h|region_watch\.[ch]|reload_seeds\.[ch]|follow_keyspaces\.[ch]|job_\w+\.[ch]|(acting|coordination)\.[ch]|(journal|log|notify)\.c|sources/(poller|http|probe|source|jrmp|jmx_session)\w*\.[ch]|control/.*)$});
+    qr{^collector/(main\.c|(collector|control|operator_state|record)\.[ch]|judge\.c|collector_private\.h|region_watch\.[ch]|reload_seeds\.[ch]|follow_keyspaces\.[ch]|acting/\w+\.[ch]|(journal|log|notify)\.c|sources/(poller|http|probe|source|jrmp|jmx_session)\w*\.[ch]|control/.*)$});
 only('the segment writer', qr/prober_segment_writer/,
     qr{^(shared/prober_segment_\w+\.[ch]|collector/publish/publish\.[ch]|collector/collector(_private)?\.[ch])$});
 

@@ -56,8 +56,7 @@ static void judge_seeds(const struct gates *gates, const struct node *node, bool
 {
     if (first || findings_others(&gates->seeds_up, node) > 0)
         return;
-    if (member &&
-        (gates_is_seed(gates, node) || !gates->any_seed || gates->context.seeds_guessed))
+    if (member && (gates_is_seed(gates, node) || !gates->any_seed || gates->context.seeds_guessed))
         return;
     if (!answer_add_findings(answer, &gates->seeds_flawed, node, "no seed is NORMAL and UP: ", ""))
         answer_add(answer, "no seed is known");

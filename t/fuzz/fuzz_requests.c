@@ -31,8 +31,7 @@ static void check_answer(unsigned status, const struct request_change *change, c
     for (const char *c = line; *c; c++)
         check((unsigned char)*c >= 0x20);
     check((status == 0) == (line[0] == '\0'));
-    check(status == 0 || status == 400 || status == 404 || status == 405 ||
-          status == 409);
+    check(status == 0 || status == 400 || status == 404 || status == 405 || status == 409);
     if (status == 0 && change->text) {
         json_t *value = json_loads(change->text, JSON_DECODE_ANY, NULL);
 

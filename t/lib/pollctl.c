@@ -150,8 +150,8 @@ static void print_end(const struct pollctl *ctl)
     printf("end polls=%" PRIu64 " unchanged=%" PRIu64 " skipped=%" PRIu64 " bytes=%" PRIu64
            " mean_us=%" PRIu64 " rss_kb=%ld peak_kb=%ld fds=%d first_pass=%d",
            counters->polls, counters->unchanged, counters->skipped, counters->bytes,
-           counters->duration_us_sum / (counters->polls ? counters->polls : 1), status_kb("VmRSS:"), status_kb("VmHWM:"), open_files(),
-           poller_first_pass_done(ctl->poller));
+           counters->duration_us_sum / (counters->polls ? counters->polls : 1), status_kb("VmRSS:"),
+           status_kb("VmHWM:"), open_files(), poller_first_pass_done(ctl->poller));
     for (int i = 0; i < POLL_RESULTS; i++)
         if (counters->results[i] > 0)
             printf(" %s=%" PRIu64, poll_result_word(i), counters->results[i]);

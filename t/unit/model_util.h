@@ -44,7 +44,7 @@ struct fleet {
     int64_t now_ms;
     bool detail;   /* the next polls bring gossip states */
     bool no_local; /* node 0 is polled as the others are */
-    bool mesh; /* the others are told of by their hosts */
+    bool mesh;     /* the others are told of by their hosts */
     size_t n;
     const struct decision *decisions;
     size_t n_decisions;

@@ -364,7 +364,8 @@ static void who_has_not_heard_of_a_new_node_says_nothing(void **state)
             fleet.node[i].row[3] = '-';
         fleet_rounds(&fleet, 4000);
         fleet.node[0].row[3] = fleet.node[1].row[3] = 'U';
-        fleet_rounds(&fleet, 5500); /* without a view of its own it is taken for joining that long */
+        fleet_rounds(&fleet,
+                     5500); /* without a view of its own it is taken for joining that long */
         assert_true(fleet_node(&fleet, 3)->verdict.reasons & REASON_UNSEEN);
         fleet_done(&fleet);
 
