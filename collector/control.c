@@ -286,6 +286,11 @@ static int set_value(const char *key, const char *text, void *userdata)
     return control_set(userdata, key, text, "automatic");
 }
 
+static bool is_suspended(void *userdata)
+{
+    return observer_suspended(control_values(userdata));
+}
+
 static void on_run_state(void *userdata)
 {
     on_state_changed(userdata);
@@ -309,6 +314,7 @@ void control_set_coordination(struct control *control, struct coordination *coor
         .cluster = control->cluster,
         .permits = coordination ? coordination_permits(coordination) : NULL,
         .set = set_value,
+        .suspended = is_suspended,
         .changed = on_run_state,
         .userdata = control,
     };
@@ -325,7 +331,7 @@ void control_set_coordination(struct control *control, struct coordination *coor
 void control_act(struct control *control)
 {
     if (control->run_state)
-        run_state_act(control->run_state, control_values(control), control->conf->unit);
+        run_state_act(control->run_state, control->conf->unit);
 }
 
 void control_configure(struct control *control, const struct conf *conf)

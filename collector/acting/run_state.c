@@ -20,6 +20,8 @@
 /* A start, or a restart, for which nobody gives the permit back. */
 #define TTL_MS 600000
 
+#define SUSPENDED "suspended: proberctl resume"
+
 /* A version of a value. */
 struct version {
     char node[PROBER_ADDR_STRLEN];
@@ -43,7 +45,8 @@ struct run_states {
     enum run_state state;
     enum step step;
     char unit[128];
-    int64_t again_ms; /* CLOCK_MONOTONIC */
+    int64_t again_ms;   /* CLOCK_MONOTONIC */
+    int64_t release_ms; /* CLOCK_MONOTONIC: the permit of a node that is down is given back again */
     struct permits_ask ask;
     char token[PERMIT_TOKEN_LEN];
     char who[PERMIT_WHO_LEN];
@@ -196,13 +199,12 @@ static void on_unit(const struct unit_result *result, void *userdata)
 {
     struct run_states *run_state = userdata;
     struct node *node = subject(run_state);
-    bool stops = run_state->state == RUN_STATE_STOP || run_state->state == RUN_STATE_TERMINATE;
     char why[sizeof(node->run.waits)] = "";
 
     tell_end(run_state, result);
     /* Of a node that is down by a restart that failed, nobody else may go down: the permit stays.
      */
-    if (stops || result->end == UNIT_DENIED ||
+    if (result->end == UNIT_DENIED ||
         (run_state->state == RUN_STATE_RUN && result->end == UNIT_FAILED))
         give_back(run_state);
     if (result->end != UNIT_DONE)
@@ -264,13 +266,17 @@ static void on_permit(const struct permits_answer *answer, void *userdata)
     struct node *node = subject(run_state);
     char why[256];
 
-    if (answer->end == PERMITS_OK && node) {
-        act_on_unit(run_state, node);
-        return;
-    }
     if (answer->end == PERMITS_OK) {
+        bool suspended = run_state->settings.suspended(run_state->settings.userdata);
+
+        if (node && !suspended) {
+            act_on_unit(run_state, node);
+            return;
+        }
         give_back(run_state);
         run_state->step = STEP_IDLE;
+        if (node)
+            wait_because(run_state, SUSPENDED);
         return;
     }
     join_reasons(answer, why);
@@ -328,19 +334,38 @@ static void on_looked(const struct unit_state *state, void *userdata)
     }
 }
 
-static bool is_suspended(const struct values *values)
+/*
+ * The node is down as it was told to be, for days perhaps, and nobody has to wait for it. By what
+ * is seen, and again until it is so: the collector that stopped it may be another one.
+ */
+static void release_stop(struct run_states *run_state, const struct node *local)
 {
-    const struct value *value = values_find(values, "observer/suspended");
+    int64_t age_ms;
+    const struct permit *permit = permits_seen(run_state->settings.permits, &age_ms);
 
-    return value && is(value->text, "true");
+    if (permit->kind != PERMIT_STOP || !permit->seen_down || !local->process_gone ||
+        prober_addr_compare(&permit->node, &local->address) != 0 ||
+        (!is(permit->who, "run state STOP") && !is(permit->who, "run state TERMINATE")) ||
+        monotonic_ms() < run_state->release_ms)
+        return;
+    run_state->release_ms = monotonic_ms() + AGAIN_MS;
+    memcpy(run_state->token, permit->token, sizeof(run_state->token));
+    memcpy(run_state->who, permit->who, sizeof(run_state->who));
+    run_state->ask = (struct permits_ask){.kind = PERMIT_STOP,
+                                          .node = permit->node,
+                                          .token = run_state->token,
+                                          .who = run_state->who};
+    give_back(run_state);
 }
 
-void run_state_act(struct run_states *run_state, const struct values *values, const char *unit)
+void run_state_act(struct run_states *run_state, const char *unit)
 {
     const struct node *local = run_state->settings.cluster->local;
     struct version version;
     int r;
 
+    if (local && run_state->step == STEP_IDLE)
+        release_stop(run_state, local);
     if (!local || !local->run.said || run_state->step != STEP_IDLE ||
         monotonic_ms() < run_state->again_ms)
         return;
@@ -362,8 +387,8 @@ void run_state_act(struct run_states *run_state, const struct values *values, co
         remember(run_state, &version);
         return;
     }
-    if (is_suspended(values)) {
-        wait_because(run_state, "suspended: proberctl resume");
+    if (run_state->settings.suspended(run_state->settings.userdata)) {
+        wait_because(run_state, SUSPENDED);
         return;
     }
     snprintf(run_state->unit, sizeof(run_state->unit), "%s", unit);

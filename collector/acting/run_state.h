@@ -4,10 +4,9 @@
  * a version is never carried out twice, also by a collector that was killed.
  *
  *   RUN        starts the unit; the permit is over when the node is ready
- *   STOP       stops it, and gives the permit back
- *   RESTART    restarts it, and sets the run state back to RUN; the permit is over when the node is
- *              ready again
- *   TERMINATE  as STOP
+ *   STOP       stops it, and gives the permit back when its process is gone and somebody has seen
+ * it down: not by what systemd answers, which may be late or lost RESTART    restarts it, and sets
+ * the run state back to RUN; the permit is over when the node is ready again TERMINATE  as STOP
  *
  * What the permit refuses is asked for again and again until another version comes.
  */
@@ -27,7 +26,8 @@ struct run_state_settings {
     struct permits *permits;
     /* Sets the value of a key, as the collector itself. 0: it will be. */
     int (*set)(const char *key, const char *text, void *userdata);
-    void (*changed)(void *userdata); /* judge and publish */
+    bool (*suspended)(void *userdata); /* nothing may be done; asked right before it is */
+    void (*changed)(void *userdata);   /* judge and publish */
     void *userdata;
 };
 
@@ -38,6 +38,6 @@ struct run_states *run_state_free(struct run_states *run_state);
 
 /* Acts on what run_states_apply() has made of the values, if there is anything to do: once a round.
  * `unit`: Cassandra's; copied. */
-void run_state_act(struct run_states *run_state, const struct values *values, const char *unit);
+void run_state_act(struct run_states *run_state, const char *unit);
 
 #endif

@@ -12,6 +12,9 @@
 /* systemd has not answered so often: it will not. */
 #define LOOKS_MAX 60
 
+/* It has answered so often that nothing has run: what it was asked to start comes no more. */
+#define IDLE_LOOKS_MAX 10
+
 enum job_turn job_turn(const struct job *job, size_t node, struct job_hand *hand, bool suspended,
                        int64_t asked_ms, int64_t now_ms)
 {
@@ -65,7 +68,7 @@ void job_looked(struct job_hand *hand, const struct job_node *node, const struct
         end(hand, false, "its unit failed while the collector was away");
     else if (since || hand->seen)
         end(hand, true, "");
-    else
+    else if (++hand->looks >= IDLE_LOOKS_MAX)
         end(hand, false,
             "cannot tell whether it ran: the collector was away, and systemd does not "
             "know of it");

@@ -419,7 +419,7 @@ static void who_comes_back_looks_and_does_not_run_it_again(void **state)
     } table[] = {
         {{true, "activating", 0}, HAND_FREE, false},   {{true, "inactive", 6000}, HAND_ENDED, true},
         {{true, "active", 6000}, HAND_ENDED, true},    {{true, "failed", 6000}, HAND_ENDED, false},
-        {{true, "inactive", 3000}, HAND_ENDED, false}, {{true, "inactive", 0}, HAND_ENDED, false},
+        {{true, "inactive", 3000}, HAND_FREE, false},  {{true, "inactive", 0}, HAND_FREE, false},
         {{true, "deactivating", 1}, HAND_FREE, false}, {{false, "", 0}, HAND_FREE, false},
     };
     struct led led;
@@ -437,6 +437,19 @@ static void who_comes_back_looks_and_does_not_run_it_again(void **state)
         assert_int_equal(hand.good, table[i].good);
         assert_int_equal(job_turn(&led.job, 0, &hand, false, 0, 0),
                          hand.state == HAND_ENDED ? TURN_REPORT : TURN_LOOK);
+    }
+    {
+        /* What it was asked to start may begin late; ten times nothing is nothing. */
+        struct job_hand hand = {0};
+        const struct job_unit idle = unit(true, "inactive", 3000);
+
+        job_turn(&led.job, 0, &hand, false, 0, 0);
+        for (int i = 0; i < 10; i++) {
+            assert_int_equal(hand.state, HAND_FREE);
+            job_looked(&hand, &led.nodes[0], &idle);
+        }
+        assert_true(hand.state == HAND_ENDED && !hand.good);
+        assert_non_null(strstr(hand.why, "cannot tell whether it ran"));
     }
     {
         /* systemd forgets what has ended well, and this process has seen it run. */
