@@ -7,6 +7,8 @@
 #include "collector_private.h"
 #include "log.h"
 
+#define AGENT_RETRY_MS 2000
+
 /* The first complete round: from here on documents are ours. */
 static void notify_ready(struct collector *collector)
 {
@@ -47,10 +49,35 @@ static void on_elsewhere(void *userdata)
         collector_judge_soon(collector);
 }
 
+/* HAProxy's agent checks. Nothing is said from data that is not to be judged by, nor of an own node
+ * that nobody has asked yet who it is. */
+static bool on_agent(const struct prober_addr *address, char line[AGENT_LINE_LEN], void *userdata)
+{
+    const struct collector *collector = userdata;
+    const struct cluster *cluster = collector->cluster;
+
+    if (!collector_may_judge(collector) ||
+        (!address && !cluster->local && cluster->last_local.result == POLL_NEVER))
+        return false;
+    return agent_line(address ? cluster_find(cluster, address) : cluster->local, line);
+}
+
+/* A port that was taken may be free by now. */
+static void retry_agent(struct collector *collector)
+{
+    int64_t now_ms = collector_now_ms(CLOCK_BOOTTIME);
+
+    if (collector->agent || now_ms - collector->agent_tried_ms < AGENT_RETRY_MS)
+        return;
+    collector->agent_tried_ms = now_ms;
+    agent_retry(&collector->agent, collector->event, collector->conf, on_agent, collector);
+}
+
 static void on_round(void *userdata)
 {
     struct collector *collector = userdata;
 
+    retry_agent(collector);
     if (!collector->ready && !poller_first_pass_done(collector->poller)) {
         notify_starting(collector->conf);
         return;
@@ -104,16 +131,6 @@ static int start_polling(struct collector *collector, const struct conf *conf, s
         .done = on_done, .round = on_round, .state = on_state, .userdata = collector};
 
     return poller_new(collector->event, &settings, &handlers, ret);
-}
-
-/* HAProxy's agent checks. Nothing is said from data that is not to be judged by. */
-static bool on_agent(const struct prober_addr *address, char line[AGENT_LINE_LEN], void *userdata)
-{
-    const struct collector *collector = userdata;
-    const struct cluster *cluster = collector->cluster;
-
-    return collector_may_judge(collector) &&
-           agent_line(address ? cluster_find(cluster, address) : cluster->local, line);
 }
 
 static int open_segment(struct collector *collector)

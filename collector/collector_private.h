@@ -36,6 +36,7 @@ struct collector {
     struct followed_membership members;
     struct control *control; /* the write half */
     struct agent *agent;     /* NULL = nobody listens */
+    int64_t agent_tried_ms;  /* CLOCK_BOOTTIME: when it could not listen */
     struct acting *acting;
     struct followed_values values;
     struct poller_local known; /* who the local node is */

@@ -74,22 +74,45 @@ static void record_verdict(struct journal *journal, const struct cluster *cluste
     text_free(&why);
 }
 
+static void tell_many(struct journal *journal, const struct cluster *cluster,
+                      const struct decision *decisions, size_t n)
+{
+    char line[96];
+    bool news = false;
+
+    snprintf(line, sizeof(line),
+             "%zu verdicts changed at once; %d of them, not ready ones first:", n, DECISIONS_TOLD);
+    log_event(&(struct log_event){.priority = LOG_WARNING, .id = MESSAGE_MANY_DECISIONS}, "%s",
+              line);
+    for (size_t i = 0; journal->record && i < n && !news; i++)
+        news = is_news(journal, cluster, &decisions[i]);
+    if (news)
+        record_decision(journal->record, "verdict", NULL, line, NULL, NULL);
+}
+
+/* Returns how many may still be told. */
+static size_t tell_some(struct journal *journal, const struct cluster *cluster,
+                        const struct decision *decisions, size_t n, bool ready, size_t left)
+{
+    for (size_t i = 0; i < n && left > 0; i++) {
+        if ((decisions[i].node->verdict.readiness == READY) != ready)
+            continue;
+        log_decision(&decisions[i]);
+        record_verdict(journal, cluster, &decisions[i]);
+        left--;
+    }
+    return left;
+}
+
 void journal_decisions(struct journal *journal, const struct cluster *cluster,
                        const struct decision *decisions, size_t n)
 {
-    char line[96];
+    size_t left = DECISIONS_TOLD;
 
-    if (n > DECISIONS_TOLD) {
-        snprintf(line, sizeof(line), "%zu verdicts changed at once; the first %d:", n,
-                 DECISIONS_TOLD);
-        log_event(&(struct log_event){.priority = LOG_WARNING, .id = MESSAGE_MANY_DECISIONS}, "%s",
-                  line);
-        record_decision(journal->record, "verdict", NULL, line, NULL, NULL);
-    }
-    for (size_t i = 0; i < n && i < DECISIONS_TOLD; i++) {
-        log_decision(&decisions[i]);
-        record_verdict(journal, cluster, &decisions[i]);
-    }
+    if (n > DECISIONS_TOLD)
+        tell_many(journal, cluster, decisions, n);
+    left = tell_some(journal, cluster, decisions, n, false, left);
+    tell_some(journal, cluster, decisions, n, true, left);
 }
 
 /* Who has lost its vote has contradicted others: whom. */

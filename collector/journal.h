@@ -26,7 +26,7 @@ struct journal {
     struct text status; /* the last STATUS= line, NUL-terminated; data NULL = none yet */
 };
 
-/* One entry for each; of very many at once for the first ones. */
+/* One entry for each, those that are not ready first; of very many at once for the first ones. */
 void journal_decisions(struct journal *journal, const struct cluster *cluster,
                        const struct decision *decisions, size_t n);
 

@@ -39,13 +39,6 @@ static void say_since(const char *since)
     }
 }
 
-/* Names from the sources are for the sentence alone: nothing in them may command the terminal. */
-static void say(const char *text)
-{
-    for (; *text; text++)
-        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-}
-
 static size_t count(const json_t *opinions, const char *wanted)
 {
     const char *observer;

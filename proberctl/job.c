@@ -59,11 +59,16 @@ static void print_head(const json_t *job)
 {
     const char *why = text_of(job, "why");
 
-    printf("%s %s by %s: %s, %zu of %zu done, %zu skipped, %zu failed%s%s\n", text_of(job, "type"),
-           text_of(job, "id"), text_of(job, "by"), text_of(job, "state"), count(job, "done"),
-           json_array_size(json_object_get(job, "nodes")), count(job, "skipped"),
-           count(job, "failed"), *why && strcmp(why, "-") != 0 ? ": " : "",
-           strcmp(why, "-") != 0 ? why : "");
+    printf("%s %s by ", text_of(job, "type"), text_of(job, "id"));
+    say(text_of(job, "by"));
+    printf(": %s, %zu of %zu done, %zu skipped, %zu failed", text_of(job, "state"),
+           count(job, "done"), json_array_size(json_object_get(job, "nodes")),
+           count(job, "skipped"), count(job, "failed"));
+    if (strcmp(why, "-") != 0) {
+        fputs(": ", stdout);
+        say(why);
+    }
+    putchar('\n');
 }
 
 static void print_job(const json_t *job)

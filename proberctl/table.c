@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "colour.h"
+#include "json_text.h"
 
 /* Out of memory there is nothing else that a command for people could do. */
 static void *need(void *memory)
@@ -12,16 +13,6 @@ static void *need(void *memory)
     if (!memory)
         abort();
     return memory;
-}
-
-/* The control characters beyond ASCII, too. */
-static void make_printable(char *text)
-{
-    for (unsigned char *c = (unsigned char *)text; *c; c++)
-        if (*c < 0x20 || *c == 0x7f)
-            *c = '?';
-        else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
-            c[0] = c[1] = '?';
 }
 
 void table_add(struct table *table, const char *const *cells)

@@ -41,11 +41,13 @@ static void screen_begin(struct screen *screen)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    sigaction(SIGQUIT, &action, NULL);
     sigaction(SIGWINCH, &action, NULL);
     if (tcgetattr(STDIN_FILENO, &screen->before) == 0) {
         keys = screen->before;
         keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
         keys.c_cc[VSUSP] = _POSIX_VDISABLE; /* stopped, it would leave the terminal like that */
+        keys.c_cc[VQUIT] = _POSIX_VDISABLE;
         screen->raw = tcsetattr(STDIN_FILENO, TCSANOW, &keys) == 0;
     }
     if (screen->full)
@@ -70,7 +72,7 @@ static void write_head(FILE *out, const json_t *json, const struct document *doc
 {
     size_t nodes = 0, ready = 0, i;
     const json_t *node;
-    char now[16] = "";
+    char now[16] = "", cluster[128];
     time_t t = time(NULL);
     struct tm tm;
 
@@ -79,9 +81,11 @@ static void write_head(FILE *out, const json_t *json, const struct document *doc
         nodes++;
         ready += is_ready(node);
     }
+    snprintf(cluster, sizeof(cluster), "%s", text_of(json, "cluster"));
     if (localtime_r(&t, &tm))
         strftime(now, sizeof(now), "%H:%M:%S", &tm);
-    fprintf(out, "%s: %zu nodes, %zu ready, ", text_of(json, "cluster"), nodes, ready);
+    make_printable(cluster);
+    fprintf(out, "%s: %zu nodes, %zu ready, ", cluster, nodes, ready);
     if (document->stale)
         fprintf(out, "%sSTALE: the collector does not live; systemctl status prober-collector%s",
                 colour_of("DOWN"), colour_of("end"));

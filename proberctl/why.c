@@ -55,14 +55,21 @@ static struct summary summarize(const json_t *json, const json_t *region)
     return ret;
 }
 
+static void print_detail(const char *name, const char *text)
+{
+    printf("%s\t", name);
+    say(text);
+    putchar('\n');
+}
+
 static void print_summary(const struct summary *summary, const struct document *document)
 {
     const char *address;
     json_t *reasons;
 
-    printf("cluster\t\t%s\nnodes\t\t%zu, %zu ready\nregion\t\t%s%s%s\n", summary->cluster,
-           summary->nodes, summary->ready, colour_of(summary->region), summary->region,
-           colour_of("end"));
+    print_detail("cluster\t", summary->cluster);
+    printf("nodes\t\t%zu, %zu ready\nregion\t\t%s%s%s\n", summary->nodes, summary->ready,
+           colour_of(summary->region), summary->region, colour_of("end"));
     if (summary->local)
         printf("this host\t%s %s%s%s\n", text_of(summary->local, "address"),
                colour_of(text_of(summary->local, "verdict")), text_of(summary->local, "verdict"),
@@ -72,7 +79,9 @@ static void print_summary(const struct summary *summary, const struct document *
     {
         char *why = join(reasons, "; ");
 
-        printf("%snot ready%s\t%s: %s\n", colour_of("not ready"), colour_of("end"), address, why);
+        printf("%snot ready%s\t%s: ", colour_of("not ready"), colour_of("end"), address);
+        say(why);
+        putchar('\n');
         free(why);
     }
 }
@@ -148,32 +157,46 @@ static void print_remedy(const char *next, const char *address)
         printf("next\t%s\n", next);
 }
 
-static void print_details(const json_t *node, const json_t *opinions)
+static void print_opinions(const json_t *opinions)
 {
-    static const char *const names[] = {"dc",   "rack",       "host_id", "status",
-                                        "mode", "down_since", "observer"};
-    const json_t *poll = json_object_get(node, "poll"), *reason, *opinion;
     const char *observer;
-    size_t i;
+    const json_t *opinion;
 
-    json_array_foreach(json_object_get(node, "reasons"), i, reason)
-        printf("reason\t%s\n", json_string_value(reason) ?: "?");
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        printf("%s\t%s\n", names[i], text_of(node, names[i]));
-    if (json_is_true(json_object_get(node, "repair_needed")))
-        puts("repair\tneeded: it was down for longer than hints are kept");
-    if (strcmp(text_of(node, "run_state_waits"), "-") != 0)
-        printf("run state\t%s waits: %s\n", text_of(node, "run_state"),
-               text_of(node, "run_state_waits"));
-    printf("poll\t%s %s\n", text_of(poll, "result"), text_of(poll, "detail"));
     json_object_foreach((json_t *)opinions, observer, opinion)
     {
         const char *word = json_string_value(opinion) ?: "?";
         const char *colour = colour_of(word);
 
-        printf("seen by\t%s: %s%s%s\n", observer + (*observer == '/'), colour, word,
-               *colour ? colour_of("end") : "");
+        printf("seen by\t");
+        say(observer + (*observer == '/'));
+        printf(": %s", colour);
+        say(word);
+        puts(*colour ? colour_of("end") : "");
     }
+}
+
+static void print_details(const json_t *node, const json_t *opinions)
+{
+    static const char *const names[] = {"dc",   "rack",       "host_id", "status",
+                                        "mode", "down_since", "observer"};
+    const json_t *poll = json_object_get(node, "poll"), *reason;
+    size_t i;
+
+    json_array_foreach(json_object_get(node, "reasons"), i, reason)
+        print_detail("reason", json_string_value(reason) ?: "?");
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        print_detail(names[i], text_of(node, names[i]));
+    if (json_is_true(json_object_get(node, "repair_needed")))
+        puts("repair\tneeded: it was down for longer than hints are kept");
+    if (strcmp(text_of(node, "run_state_waits"), "-") != 0) {
+        printf("run state\t%s waits: ", text_of(node, "run_state"));
+        say(text_of(node, "run_state_waits"));
+        putchar('\n');
+    }
+    printf("poll\t%s ", text_of(poll, "result"));
+    say(text_of(poll, "detail"));
+    putchar('\n');
+    print_opinions(opinions);
 }
 
 static void print_node(const struct options *options, const json_t *node, const char *address,

@@ -106,6 +106,24 @@ $collector->configure($conf . agent($taken->sockport, 'asked'));
 $collector->signal('HUP');
 wait_for(sub { $collector->notified('READY=1') > $loads }, 'the reload', 20);
 like($collector->log, qr/agent\.listen: cannot listen on port \d+: Address already in use/, 'a port that is taken is told');
+$port = $taken->sockport;
+sleep 3;    # longer than until it tries again
+close $taken;
+wait_for(sub { ask("$ip[1]\n") eq "up ready\n" }, 'it to listen once the port is free', 20);
+is(scalar(() = $collector->log =~ /cannot listen on port/g), 1, 'told once');
+like($collector->log, qr/agent\.listen: listening on port $port/, 'and that it listens');
+
+# The own node is another one now, and has not said yet who it is: nothing is said of it.
+my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 64) or die;
+$loads = $collector->notified('READY=1');
+$collector->configure(($conf =~ s{source = "[^"]+"}{'source = "jolokia+http://127.0.0.1:' . $silent->sockport . '/jolokia"'}er
+        =~ s/timeout = "500ms"; view_ttl = "1s"/timeout = "30s"; view_ttl = "60s"/r) . agent($port, 'local'));
+$collector->signal('HUP');
+wait_for(sub { $collector->notified('READY=1') > $loads }, 'the reload', 20);
+is(ask(''), '', 'another source that has not answered yet: no answer');
+close $silent;
+wait_for(sub { ask('') eq "down #no node of this cluster\n" }, 'it to be asked in vain', 20);
+pass('one that is not there: down');
 is($collector->stop, 0, 'the collector ends well') or diag($collector->log);
 
 done();

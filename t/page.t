@@ -40,7 +40,16 @@ spew("$dir/users", "ops:{PLAIN}secret\n");
 my $site = slurp(root() . '/packaging/nginx/prober.conf');
 $site =~ s/^\s*listen.*\n//mg;
 my $more = join '', map { s/\s*\n\s*/ /gr } map { qq(location = /hostile$_ { default_type application/json; return 200 '$said{$_}'; }\n) } sort keys %said;
-$site =~ s/server \{/server { listen 127.0.0.1:%%PORT%%; prober_stale 2s; $more location \/deep\/er\/ { prober; } location \/deeper { prober; }/;
+# Other documents of who sees whom: of nobody, of whom operators have stopped, and of data that is 30 s old where that is let be,
+# and where it is not.
+my $one = qq({"address":"10.0.0.1","dc":"dc1","rack":"r1","verdict":"ready","reasons":[],"since":null,"observer":"voter","view":"U"});
+my %matrix = (empty => [ 0, qq("view_ttl_ms":5000,"nodes":[]) ], patient => [ 30000, qq("view_ttl_ms":60000,"nodes":[$one]) ],
+    old => [ 30000, qq("view_ttl_ms":5000,"nodes":[$one]) ], stopped => [ 0, '"nodes":[' . join(',', map {
+        qq({"address":"10.0.0.$_->[0]","dc":"dc1","rack":"r1","verdict":"not ready","reasons":["$_->[1]"],"since":null,"observer":"voter","view":"3U"}) }
+        [ 1, 'run state STOP by ops' ], [ 2, 'run state TERMINATE by ops' ], [ 3, 'is being restarted' ]) . ']' ]);
+my $documents = join '', map { qq( location /$_/ { prober; } location = /$_/matrix { default_type application/json; )
+    . qq(add_header X-Prober-Age-Ms $matrix{$_}[0]; return 200 '{"cluster":"c",$matrix{$_}[1]}'; }) } sort keys %matrix;
+$site =~ s/server \{/server { listen 127.0.0.1:%%PORT%%; prober_stale 2s; $more location \/deep\/er\/ { prober; } location \/deeper { prober; }$documents/;
 my ($control) = $site =~ m{(location / \{\n\s*prober;.*?\n    \})}s or die 'no location in the packaged site';
 $site =~ s/(location \@prober_control)/@{[ $control =~ s{location \/}{location \/hostile\/}r ]}\n    $1/;
 my $closed = $site =~ s/%%PORT%%/%%PORT2%%/r;
@@ -245,10 +254,31 @@ subtest 'somewhere else' => sub {
     for my $path ('deep/er/', 'deeper', 'deeper/') {
         open_page($path);
         is($w->count('.who tbody th[scope=row]'), 6, "/$path: the documents are found");
+        is($w->js('return [...document.querySelectorAll("footer a")].map(a => a.href).join()'),
+            join(',', map { $url . ($path =~ s{/*$}{}r) . "/$_" } qw(nodes matrix plan regions)), 'by the links, too');
         $w->click('#operate');
         $w->wait_js('return document.getElementById("operator").textContent !== ""', 'an answer');
         is($w->text('#operator'), 'Changes are not enabled in the nginx site (prober_control).', 'nothing can be changed there');
     }
+};
+
+subtest 'nobody, the stopped, and old data' => sub {
+    $w->go("${url}empty/");
+    $w->wait_js('return /^No node/.test(document.getElementById("sentence").textContent)', 'the verdict', 20);
+    is(sentence(), 'No node is known yet.', 'no node');
+    is($w->count('.who td:not(.corner)'), 0, 'and no cell');
+    $w->go("${url}stopped/");
+    $w->wait_js('return document.querySelectorAll("#wrong .todo").length === 3', 'what is wrong', 20);
+    is($w->js('return [...document.querySelectorAll("#wrong .todo")].map(p => p.textContent).join("; ")'),
+        'stopped by an operator; when it may run again: proberctl run-state 10.0.0.1 RUN; stopped for good; another node may take its place; '
+        . 'it is being restarted: wait', 'run states, and what to do');
+    $w->go("${url}patient/");
+    $w->wait_js('return /^The one node/.test(document.getElementById("sentence").textContent)', 'the verdict', 20);
+    ok($w->js('return document.getElementById("banner").hidden'), 'as old as poll.view_ttl lets it be: no banner');
+    $w->go("${url}old/");
+    $w->wait_js('return !document.getElementById("banner").hidden', 'the banner', 20);
+    like($w->text('#banner'), qr/^What stands here is as of/, 'older: a banner');
+    is_deeply([ $w->errors ], [], 'no script failed');
 };
 
 subtest 'changes' => sub {

@@ -82,6 +82,21 @@ says([ 'why', '10.0.0.1' ], 0, qr/^10\.0\.0\.1 is ready\. 10\.0\.0\.1 sees it UP
 says([ 'why', '::ffff:10.0.0.2' ], 1, qr/reason\tleft\n/, 'not ready, in another spelling');
 $segment->put('/nodes/10.0.0.2', 200, encode_json(node('10.0.0.2', 'not ready', reasons => ['run state STOP by ops'], run_state => 'STOP', run_state_waits => 'the permit is held')));
 says([ 'why', '10.0.0.2' ], 1, qr/^next\tproberctl run-state 10\.0\.0\.2 RUN.*^run state\tSTOP waits: the permit is held\n/ms, 'a run state, and what it waits for');
+# Names from the sources command no terminal, neither by ASCII's control characters nor by those beyond.
+{
+    my $evil = "a\e[31m\x{9b}31m\x{85}b\x{e4}";
+    my $node = node('10.0.0.2', 'not ready', reasons => ["mode $evil"], dc => $evil, mode => $evil, poll => { result => 'http', detail => $evil },
+        run_state => 'STOP', run_state_waits => $evil);
+    $segment->put('/nodes', 200, encode_json({ cluster => $evil, nodes => [$node] }));
+    $segment->put('/nodes/10.0.0.2', 200, encode_json($node));
+    for my $command (['status'], ['nodes'], [ 'why', '10.0.0.2' ]) {
+        my $said = (ctl(@$command))[1];
+        utf8::decode($said);
+        unlike($said, qr/[^\n\t\x20-\x7e\x{a0}-\x{ff}]/, "@$command: nothing commands the terminal");
+        like($said, qr/a\?\[31m\?\??31m\?\??b\x{e4}/, 'and all else is there');
+    }
+    put_nodes(node('10.0.0.1', 'ready', local => JSON::PP::true), node('10.0.0.2', 'not ready', reasons => ["DOWN by \e[31m all", 'left']));
+}
 says([ 'why', '10.0.0.7' ], 2, qr/no node of this cluster; proberctl nodes/, 'no node');
 says([ qw(wait ready 10.0.0.1) ], 0, qr/^$/, 'is there already');
 says([ qw(wait ready 10.0.0.2 --timeout 200ms) ], 1, qr/not ready after 200ms; proberctl why 10\.0\.0\.2/, 'not in time');
@@ -128,8 +143,8 @@ SKIP: {
         ok(wait_for(sub { !$screen->alive }, 'its end', 20), "watch: ends");
         return $screen;
     };
-    my $screen = $watch->({ TERM => 'xterm' }, 'q');
-    is($screen->{status}, 0, 'q: well');
+    my $screen = $watch->({ TERM => 'xterm' }, "\x1a\x1cq");
+    is($screen->{status}, 0, 'q: well; Ctrl-Z and Ctrl-\\ are keys as others');
     my ($last) = $screen->output =~ /.*\e\[H(.*)/s;
     like($last, qr/10\.0\.0\.2 .*10\.0\.0\.1 /s, 'first what is not ready');
     unlike($last, qr/DOWN by \e/, 'nothing commands the terminal');

@@ -47,6 +47,9 @@ is_deeply([ grep { $tested !~ /alertname="\Q$_\E", alertstate="firing"\}\n +eval
     spew("$dir/cassandra-prober-alerts.yml", $rules);
     spew("$dir/example.yml", $scrape);
     ok_run('promtool takes the configuration', qw(promtool check config), "$dir/example.yml");
+    $scrape =~ s/^    # (?=metric_relabel|  - )/    /mg == 4 or die 'no relabelling in the example';
+    spew("$dir/example.yml", $scrape);
+    ok_run('and with what is for many hosts', qw(promtool check config), "$dir/example.yml");
 }
 
 # A prober of four nodes of which there are to be six, in four racks.

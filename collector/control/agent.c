@@ -213,6 +213,14 @@ void agent_follow(struct agent **agent, sd_event *event, const struct conf *conf
         log_error("agent.listen: cannot listen on port %u: %s", conf->agent.port, strerror(-r));
 }
 
+void agent_retry(struct agent **agent, sd_event *event, const struct conf *conf,
+                 agent_answer answer, void *userdata)
+{
+    if (!*agent && conf->agent.port > 0 &&
+        agent_new(event, &conf->agent, conf->agent_asked, answer, userdata, agent) == 0)
+        log_notice("agent.listen: listening on port %u", conf->agent.port);
+}
+
 struct agent *agent_free(struct agent *agent)
 {
     if (!agent)

@@ -38,6 +38,10 @@ int agent_read_ask(const char *bytes, size_t len, struct prober_addr *ret);
 void agent_follow(struct agent **agent, sd_event *event, const struct conf *conf,
                   agent_answer answer, void *userdata);
 
+/* Listens after all, where it could not; that it still cannot is not said again. */
+void agent_retry(struct agent **agent, sd_event *event, const struct conf *conf,
+                 agent_answer answer, void *userdata);
+
 struct agent *agent_free(struct agent *agent); /* accepts NULL; returns NULL */
 
 #endif

@@ -40,6 +40,23 @@ static void remove_at(struct decisions *decisions, size_t i)
     decisions->n--;
 }
 
+/* What comes in swarms, and of itself. */
+static bool is_common(const struct decision_entry *entry)
+{
+    return strcmp(entry->kind, "observer") == 0 || strcmp(entry->kind, "verdict") == 0 ||
+           strcmp(entry->kind, "node") == 0;
+}
+
+/* What people did, and what was done for them, outlives a cluster in turmoil: of the older half the
+ * oldest that is common goes first. */
+static size_t find_least(const struct decisions *decisions)
+{
+    for (size_t i = 0; i < decisions->n / 2; i++)
+        if (is_common(&decisions->items[i]))
+            return i;
+    return 0;
+}
+
 /* Room for one more. */
 static int reserve(struct decisions *decisions)
 {
@@ -47,7 +64,7 @@ static int reserve(struct decisions *decisions)
     struct decision_entry *items;
 
     if (decisions->n == DECISIONS_MAX)
-        remove_at(decisions, 0);
+        remove_at(decisions, find_least(decisions));
     if (decisions->n < decisions->size)
         return 0;
     if (size > DECISIONS_MAX)

@@ -1,6 +1,7 @@
 /*
- * The decision log: what changed, why, when, by whom. Bounded; the same again within a while only
- * counts. PURE: the time comes in.
+ * The decision log: what changed, why, when, by whom. Bounded: the oldest go, and of the older half
+ * verdicts, observers and nodes before all else; the same again within a while only counts. PURE:
+ * the time comes in.
  *
  * Entries lie in the order of their last times as they came in, whatever the clock did: one that
  * happens again moves to the end. It is the same again while nothing else of that kind was decided

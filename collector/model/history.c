@@ -27,6 +27,8 @@ static struct history_entry look_at(const struct cluster *cluster, const struct 
         .unseen = small(verdict->unseen),
         .counted = small(verdict->counted),
         .needed = small(verdict->needed),
+        .run_state = (uint8_t)node->run.state,
+        .restarting = node->run.restarting,
     };
 
     if (entry.native == TRILEAN_UNKNOWN)
@@ -39,6 +41,7 @@ static struct history_entry look_at(const struct cluster *cluster, const struct 
 static bool similar(const struct history_entry *a, const struct history_entry *b)
 {
     return a->verdict == b->verdict && a->reasons == b->reasons && a->native == b->native &&
+           a->run_state == b->run_state && a->restarting == b->restarting &&
            strcmp(a->mode, b->mode) == 0 && strcmp(a->status, b->status) == 0;
 }
 

@@ -25,6 +25,9 @@ struct history_entry {
     enum trilean native;
     uint16_t up, down, unseen, counted;
     uint16_t needed;
+    uint8_t
+        run_state; /* enum run_state; with `restarting`: why, where a reason is REASON_RUN_STATE */
+    bool restarting;
     char mode[HISTORY_WORD_LEN], status[HISTORY_WORD_LEN];
 };
 

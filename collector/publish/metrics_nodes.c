@@ -125,6 +125,7 @@ static void add_reasons(struct text *text, const struct cluster *cluster)
         {REASON_STARTING, "starting"},
         {REASON_HUNG, "hung"},
         {REASON_DRAINED, "drained"},
+        {REASON_RUN_STATE, "run_state"},
     };
 
     metrics_family(text, "node_not_ready_reason", "gauge",

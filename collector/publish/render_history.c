@@ -28,6 +28,7 @@ static void add_reasons(struct text *text, const struct history_entry *entry)
 {
     struct view view = {0};
     struct node then = {.view = entry->mode[0] ? &view : NULL,
+                        .run = {.state = entry->run_state, .restarting = entry->restarting},
                         .verdict = {.readiness = entry->verdict,
                                     .reasons = entry->reasons,
                                     .counted = entry->counted,

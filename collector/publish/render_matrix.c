@@ -1,5 +1,6 @@
 #include "render_matrix.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "words.h"
@@ -101,7 +102,7 @@ void render_matrix(struct text *text, const struct render_context *context)
 
     text_puts(text, "{\"cluster\":");
     text_add_json(text, cluster->name);
-    text_puts(text, ",\"nodes\":[");
+    text_printf(text, ",\"view_ttl_ms\":%" PRId64 ",\"nodes\":[", cluster->readiness.view_ttl_ms);
     /* The lines of the observers are those of the nodes that are shown, in this order. */
     for (size_t i = 0; i < cluster->n_sorted && n < context->n_observers; i++) {
         const struct node *node = cluster->sorted[i];

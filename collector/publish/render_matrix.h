@@ -5,7 +5,7 @@
 #include "render.h"
 
 /*
- * {"cluster":"Test","nodes":[
+ * {"cluster":"Test","view_ttl_ms":5000,"nodes":[
  *  {"address":"10.0.0.1","dc":"dc1","rack":"r1","verdict":"ready","reasons":[],"since":"…Z",
  *   "observer":"voter","view":"3U"},
  *  {"address":"10.0.0.2",…,"view":null,"missing":"refused"},…]}
@@ -14,7 +14,8 @@
  * and ? (no opinion), each after its length unless that is 1: "12UD987U". So a quiet view of any
  * size is a few bytes, and no view is longer than one byte a node. null: there is no fresh view,
  * and `missing` is the word that stands for it in /healthz/IP. `drained`, `seed`, `local` and
- * `repair_needed` are there where they are true.
+ * `repair_needed` are there where they are true. What is shown is no older than `view_ttl_ms`, by
+ * which whoever shows it tells old data from data that is let grow old.
  *
  * After render_prepare().
  */

@@ -163,6 +163,35 @@ static void bounded_and_in_order(void **state)
     decisions_free(&decisions);
 }
 
+/* What people did before a swarm, and in it, is still there after it; of their own the oldest go. */
+static void what_people_did_outlives_a_swarm(void **state)
+{
+    static const char *const swarm[] = {"verdict", "observer", "node"};
+    struct decisions decisions = {0};
+    int64_t now = NOW;
+    size_t people = 0;
+
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        add(&decisions, entry("run state", "a", i % 2 ? "RUN" : "STOP", "", now++));
+    for (int i = 0; i < 3000; i++) {
+        add(&decisions, entry(swarm[i % 3], "b", i % 2 ? "x" : "y", "", now++));
+        if (i == 1500)
+            add(&decisions, entry("suspend", "", "suspended", "", now++));
+    }
+    assert_int_equal(decisions.n, DECISIONS_MAX);
+    for (size_t i = 0; i < decisions.n; i++)
+        people += strcmp(decisions.items[i].kind, "run state") == 0 ||
+                  strcmp(decisions.items[i].kind, "suspend") == 0;
+    assert_int_equal(people, 11);
+    for (int i = 0; i < DECISIONS_MAX + 1; i++)
+        add(&decisions, entry("value", "", i % 2 ? "x" : "y", "", now++));
+    assert_int_equal(decisions.n, DECISIONS_MAX);
+    assert_string_equal(decisions.items[0].kind, "value");
+    assert_null(decisions_last(&decisions, "suspend", ""));
+    decisions_free(&decisions);
+}
+
 static void kept_and_read_again(void **state)
 {
     struct decisions decisions = {0}, again = {0};
@@ -255,6 +284,7 @@ int main(void)
         cmocka_unit_test(first_and_last_time),
         cmocka_unit_test(what_breaks_a_line_does_not),
         cmocka_unit_test(bounded_and_in_order),
+        cmocka_unit_test(what_people_did_outlives_a_swarm),
         cmocka_unit_test(kept_and_read_again),
         cmocka_unit_test(what_is_none_of_ours_is_refused),
         cmocka_unit_test(the_document_is_newest_first),

@@ -91,6 +91,37 @@ static void what_changes_is_another_entry(void **state)
     end(&past);
 }
 
+static void run_states_are_told_as_they_were(void **state)
+{
+    struct render_context context = {.wall_offset_ms = 1800000000000LL - FLEET_START};
+    struct past past;
+    struct node *node;
+    struct text text = {0};
+
+    (void)state;
+    begin(&past);
+    rounds(&past, 2);
+    node = fleet_node(&past.fleet, 3);
+    node->run.state = RUN_STATE_STOP;
+    rounds(&past, 2);
+    node->run.state = RUN_STATE_TERMINATE;
+    rounds(&past, 2);
+    node->run = (struct node_run){.restarting = true};
+    rounds(&past, 2);
+    node->run = (struct node_run){0};
+    rounds(&past, 1);
+    context.cluster = past.fleet.cluster;
+    render_history(&text, &context, node, of(&past, 3));
+    text_add(&text, "", 1);
+    assert_int_equal(of(&past, 3)->n, 5);
+    assert_non_null(strstr(text.data, "[\"run state STOP\"]"));
+    assert_non_null(strstr(text.data, "[\"run state TERMINATE\"]"));
+    assert_non_null(strstr(text.data, "[\"is being restarted\"]"));
+    assert_null(strstr(text.data, "run state RUN"));
+    text_free(&text);
+    end(&past);
+}
+
 static void another_node_begins_anew(void **state)
 {
     struct past past;
@@ -209,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_stays_the_same_is_one_entry),
         cmocka_unit_test(what_changes_is_another_entry),
+        cmocka_unit_test(run_states_are_told_as_they_were),
         cmocka_unit_test(another_node_begins_anew),
         cmocka_unit_test(bounded_and_in_order),
         cmocka_unit_test(the_document_is_newest_first),

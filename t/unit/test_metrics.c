@@ -86,8 +86,10 @@ static void what_is_wrong_with_a_node(void **state)
     fleet_rounds(&fleet, 6000);
     fleet.node[1].native = TRILEAN_FALSE;
     fleet.node[2].row[0] = fleet.node[2].row[1] = fleet.node[2].row[3] = 'D';
+    fleet_node(&fleet, 3)->run.state = RUN_STATE_STOP;
     fleet_rounds(&fleet, 3000);
     said = metrics_of(&fleet, false, &text);
+    has(said, "cassandra_prober_node_not_ready_reason{node=\"10.0.0.4\",reason=\"run_state\"} 1");
     has(said, "cassandra_prober_node_not_ready_reason{node=\"10.0.0.2\",reason=\"native_off\"} 1");
     has(said, "cassandra_prober_node_not_ready_reason{node=\"10.0.0.3\",reason=\"lost_vote\"} 1");
     has(said, "cassandra_prober_node_lost_vote{node=\"10.0.0.3\"} 1");

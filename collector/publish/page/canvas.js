@@ -56,6 +56,7 @@ const plotOf = (box, readout, open) => {
   };
 
   const build = () => {
+    at = null;
     measure();
     const width = left + size, height = top + size;
     const canvas = make('canvas', {width: size, height: size, 'aria-hidden': 'true'});
@@ -125,7 +126,10 @@ const plotOf = (box, readout, open) => {
       }
     });
     if (dirty.includes(1)) later();
-    else performance.mark('prober-painted');
+    else {
+      performance.clearMarks('prober-painted');
+      performance.mark('prober-painted');
+    }
   };
 
   const later = () => {
@@ -152,7 +156,10 @@ const plotOf = (box, readout, open) => {
     return low;
   };
 
-  const openHere = () => { if (at) open(model.nodes[model.order[at[1]]].address); };
+  const openHere = () => {
+    const node = at && model.nodes[model.order[at[1]]];
+    if (node) open(node.address);
+  };
   const pointed = event => {
     const frame = plot.getBoundingClientRect();
     const x = (event.clientX - frame.left) * ratio - left, y = (event.clientY - frame.top) * ratio - top;

@@ -47,7 +47,7 @@ const problem = answer => {
   if (answer.status === 503) return ['starting', `The collector on ${location.hostname} has just started and has asked nobody yet.`, 'Wait some seconds; else ', 'journalctl -u prober-collector'];
   if (answer.status === 401 || answer.status === 403) return ['denied', `nginx does not let this page read (${answer.status}).`, 'The location needs to let you in.', ''];
   if (answer.status !== 200 || !Array.isArray(answer.value?.nodes)) return ['shape', `/matrix answers ${answer.status}, which this page does not understand.`, 'Another version? Reload the page; else: ', 'proberctl status'];
-  if (age > OLD_MS) return ['old', `What stands here is as of ${clock(new Date(Date.now() - age))}: nobody has told this prober anything since.`, 'Look there: ', 'systemctl status prober-collector'];
+  if (age > OLD_MS + (Number(answer.value.view_ttl_ms) || 0)) return ['old', `What stands here is as of ${clock(new Date(Date.now() - age))}: nobody has told this prober anything since.`, 'Look there: ', 'systemctl status prober-collector'];
   return null;
 };
 
@@ -141,6 +141,8 @@ $('find').addEventListener('submit', event => {
 });
 $('node').addEventListener('input', () => $('node').setCustomValidity(''));
 $('operate').addEventListener('click', operate);
+// Of a location without a slash at its end they would be beside it.
+for (const link of document.querySelectorAll('footer a')) link.href = root + link.getAttribute('href');
 
 every(MATRIX_MS, async () => {
   const answer = await ask('matrix');

@@ -4,7 +4,7 @@ const tableOf = (box, readout, open) => {
   let model = null, cells = [], rowHeads = [], colHeads = [], at = [0, 0], lit = [];
 
   const short = address => address.slice(model.prefix.length) || address;
-  const element = ([r, c]) => r < 0 ? colHeads[c] : c < 0 ? rowHeads[r] : cells[r][c];
+  const element = ([r, c]) => r < 0 ? colHeads[c] : c < 0 ? rowHeads[r] : cells[r]?.[c];
 
   const mark = (r, c) => {
     lit.forEach(head => head.classList.remove('on'));
@@ -85,7 +85,7 @@ const tableOf = (box, readout, open) => {
     at = [0, 0];
     put(box, table);
     for (let r = 0; r < model.n; r++) for (let c = 0; c < model.n; c++) showCell(r, c);
-    element(at).tabIndex = 0;
+    if (model.n) element(at).tabIndex = 0;
   };
 
   const find = target => {
