@@ -363,7 +363,7 @@ static void ask_permit(struct job_runner *runner, size_t node, bool back, permit
 static bool runs_out(const struct permit *permit)
 {
     return permit->kind == PERMIT_STOP &&
-           job_clock_ms(CLOCK_REALTIME) - permit->granted_ms > PERMIT_TTL_MS / 2;
+           job_clock_ms(CLOCK_BOOTTIME) - permit->seen_since_ms > PERMIT_TTL_MS / 2;
 }
 
 static void lead(struct job_runner *runner)

@@ -157,8 +157,7 @@ static void take(struct deal *deal, const struct permit *seen, int64_t revision)
 {
     const struct permits_settings *settings = &deal->permits->settings;
     char why[PERMIT_WHY_LEN];
-    enum permit_state state =
-        permit_state(seen, settings->cluster, store_now_ms(), store_wall_ms(), why);
+    enum permit_state state = permit_state(seen, settings->cluster, store_now_ms(), why);
     struct gate_answer *gate = &deal->answer.gate;
 
     deal->held = state == PERMIT_HELD && same(seen, deal);
@@ -242,6 +241,7 @@ static void on_read(const struct store_answer *answer, void *userdata)
                     "with force=true clears it away");
         return;
     }
+    permits_saw(deal->permits, &seen);
     if (deal->back)
         give_back(deal, &seen, answer->revision);
     else

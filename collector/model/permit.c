@@ -10,7 +10,7 @@ struct question {
     const struct permit *permit;
     const struct cluster *cluster;
     const struct node *node; /* NULL = it is no node of the cluster */
-    int64_t now_ms, held_ms; /* held_ms < 0: by a clock that was ahead of this host's */
+    int64_t now_ms, held_ms;
     char text[PROBER_ADDR_STRLEN];
     char *why;
 };
@@ -65,7 +65,7 @@ static bool serves_alone(const struct question *question)
 /* What was granted a moment ago is judged by what is known since: a view may be view_ttl old. */
 static bool too_early(const struct question *question)
 {
-    return question->held_ms >= 0 && question->held_ms <= question->cluster->readiness.view_ttl_ms;
+    return question->held_ms <= question->cluster->readiness.view_ttl_ms;
 }
 
 static enum permit_state judge_start(const struct question *question)
@@ -104,14 +104,14 @@ static enum permit_state judge_stop(const struct question *question)
 }
 
 enum permit_state permit_state(const struct permit *permit, const struct cluster *cluster,
-                               int64_t now_ms, int64_t wall_ms, char why[PERMIT_WHY_LEN])
+                               int64_t now_ms, char why[PERMIT_WHY_LEN])
 {
     struct question question = {
         .permit = permit,
         .cluster = cluster,
         .node = cluster_find(cluster, &permit->node),
         .now_ms = now_ms,
-        .held_ms = wall_ms - permit->granted_ms,
+        .held_ms = now_ms - permit->seen_since_ms,
         .why = why,
     };
 
