@@ -69,10 +69,15 @@ static void end_no(struct deal *deal, const char *why)
     end(deal, PERMITS_NO);
 }
 
+static bool same_node(const struct permit *permit, const struct deal *deal)
+{
+    return prober_addr_compare(&permit->node, &deal->ask.node) == 0;
+}
+
 static bool same(const struct permit *permit, const struct deal *deal)
 {
     return permit->kind != PERMIT_NONE && strcmp(permit->token, deal->token) == 0 &&
-           prober_addr_compare(&permit->node, &deal->ask.node) == 0;
+           same_node(permit, deal);
 }
 
 /* What is there is what this was to put. */
@@ -153,6 +158,20 @@ static void put(struct deal *deal, int64_t revision)
         end_unknown(deal, "%s", "out of memory");
 }
 
+/* The gate has said yes with that permit in view: a start that is a part of what it was taken for,
+ * or one beside a stop. It stays whose it is. */
+static void end_shared(struct deal *deal, const struct permit *seen, int64_t revision)
+{
+    struct permit *permit = &deal->answer.permit;
+
+    *permit = *seen;
+    if (!same_node(seen, deal))
+        strcpy(permit->token, deal->token); /* which gives nothing back */
+    deal->answer.shared = true;
+    deal->answer.revision = revision;
+    end(deal, PERMITS_OK);
+}
+
 static void take(struct deal *deal, const struct permit *seen, int64_t revision)
 {
     const struct permits_settings *settings = &deal->permits->settings;
@@ -167,13 +186,9 @@ static void take(struct deal *deal, const struct permit *seen, int64_t revision)
         end(deal, PERMITS_NO);
     } else if (state == PERMIT_FREE || state == PERMIT_OVER || deal->held) {
         put(deal, revision);
-    } else if (deal->ask.kind == PERMIT_START && deal->own_token &&
-               prober_addr_compare(&seen->node, &deal->ask.node) == 0) {
-        /* Who restarts a node holds the permit for it, and this is a part of that. */
-        deal->answer.permit = *seen;
-        deal->answer.shared = true;
-        deal->answer.revision = revision;
-        end(deal, PERMITS_OK);
+    } else if (deal->ask.kind == PERMIT_START &&
+               (same_node(seen, deal) ? deal->own_token : seen->kind == PERMIT_STOP)) {
+        end_shared(deal, seen, revision);
     } else {
         end_no(deal, why);
     }

@@ -89,15 +89,17 @@ static enum permit_state judge_stop(const struct question *question)
 {
     bool expired = question->held_ms >= question->permit->ttl_ms;
     bool left = !question->node || question->node->gone;
+    bool alone = serves_alone(question), serves = is_ready(question) || alone;
 
-    if (is_ready(question) && question->permit->seen_down && !too_early(question))
-        return say(question, PERMIT_OVER, "%s was down and is ready again", question->text);
-    if (is_ready(question) && expired)
-        return say(question, PERMIT_OVER, "%s was not stopped in time, and is ready",
-                   question->text);
+    if (serves && question->permit->seen_down && !too_early(question))
+        return say(question, PERMIT_OVER, "%s was down and %s", question->text,
+                   alone ? "serves again, and is the first" : "is ready again");
+    if (serves && expired)
+        return say(question, PERMIT_OVER, "%s was not stopped in time, and %s", question->text,
+                   alone ? "serves alone" : "is ready");
     if (left && expired && anybody_counts(question->cluster))
         return say(question, PERMIT_OVER, "%s has left the cluster", question->text);
-    if (is_ready(question))
+    if (serves)
         return held(question, "");
     return held(question, expired ? "is not ready; give it back when it is not to come back"
                                   : "is not ready");

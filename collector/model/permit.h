@@ -7,6 +7,9 @@
  *   - start: the node is READY; or its TTL has passed and nothing of it starts any more,
  *   - stop: the node has been not UP since it was granted, and is READY again; or its TTL has
  *     passed and the node is READY, or has left the cluster.
+ * A node that serves and has nobody yet to be READY in the eyes of counts as READY: it is the first
+ * after a full stop. While a node is to stop, known members start beside it (gates.h), without a
+ * permit: there is one key, and it stays who stops the node's.
  * A TTL that has passed never frees a node that is down: who holds the permit of a node that does
  * not come back has to be told to give it back by a person (DELETE). What is known of a node may be
  * view_ttl old, so that for so long after it was granted no permit is over by READY.

@@ -300,9 +300,12 @@ static void the_permit(void **state)
         {PERMIT_NONE, 2, NULL, "yes", "yes"},
         {PERMIT_START, 2, NULL, "no: the permit is held: 10.0.0.3 is to start (ops)",
          "no: the permit is held: 10.0.0.3 is to start (ops)"},
-        {PERMIT_STOP, 2, NULL, "no: the permit is held: 10.0.0.3 is to stop (ops)",
-         "no: the permit is held: 10.0.0.3 is to stop (ops)"},
-        {PERMIT_STOP, 2, "other", "no: ", "no: "},
+        {PERMIT_START, 2, "other", "no: ", "no: "},
+        {PERMIT_START, 4, NULL, "no: the permit is held: 10.0.0.3 is to start (ops)", "no: "},
+        /* Beside a stop a member may start, who joins may not, and nobody else stop. */
+        {PERMIT_STOP, 2, NULL, "yes", "no: the permit is held: 10.0.0.3 is to stop (ops)"},
+        {PERMIT_STOP, 2, "other", "yes", "no: "},
+        {PERMIT_STOP, 4, NULL, "no: the permit is held: 10.0.0.3 is to stop (ops)", "no: "},
         {PERMIT_STOP, 2, "t", "yes", "yes"},
         {PERMIT_STOP, 3, "t", "yes", "yes"},
         /* The node it is about may start, whoever says so; to stop it is for the holder alone. */

@@ -38,6 +38,12 @@ static void states(void **state)
         {"11+ 12+ 13+", PERMIT_STOP, 3, 10000, true, PERMIT_OVER, "was down and is ready again"},
         {"11+ 12+ 13+", PERMIT_STOP, 3, 1000, true, PERMIT_HELD, "10.0.0.3 is to stop"},
         {"11+ 12+ 13+", PERMIT_STOP, 3, TTL_MS, false, PERMIT_OVER, "was not stopped in time"},
+        /* The first after a full stop serves, and nobody is there to see it. */
+        {"11+ 12D 13D", PERMIT_STOP, 1, 10000, true, PERMIT_OVER, "serves again, and is the first"},
+        {"11+ 12D 13D", PERMIT_STOP, 1, 1000, true, PERMIT_HELD, "10.0.0.1 is to stop (ops)"},
+        {"11+ 12D 13D", PERMIT_STOP, 1, 10000, false, PERMIT_HELD, "10.0.0.1 is to stop (ops)"},
+        {"11+ 12D 13D", PERMIT_STOP, 1, TTL_MS, false, PERMIT_OVER, "not stopped in time"},
+        {"11+ 12D 13D", PERMIT_START, 1, 10000, false, PERMIT_OVER, "serves, and is the first"},
         /* Time never frees a node that is down. */
         {"11+ 12+ 13D", PERMIT_STOP, 3, 1000 * TTL_MS, true, PERMIT_HELD, "give it back"},
         {"11+ 12+ 13D", PERMIT_STOP, 3, 1000 * TTL_MS, false, PERMIT_HELD, "give it back"},

@@ -320,11 +320,44 @@ static void clocks_that_differ(void **state)
     }
 }
 
+/* While somebody stops a node, members start beside it; he keeps the permit. */
+static void a_start_beside_a_stop(void **state)
+{
+    (void)state;
+    begin("11+ 12D 13D 13+");
+    put_by_another(PERMIT_STOP, 2, "his-his-his", GATES_WALL_MS);
+    assert_int_equal(take(PERMIT_START, 3, NULL), PERMITS_OK);
+    assert_true(answer.shared);
+    assert_string_not_equal(answer.permit.token, "his-his-his");
+    assert_int_equal(take(PERMIT_START, 3, "mine-mine"), PERMITS_OK);
+    assert_true(answer.shared);
+    assert_string_equal(answer.permit.token, "mine-mine");
+    assert_int_equal(give_back(PERMIT_START, 3, "mine-mine"), PERMITS_NO);
+    assert_string_equal(stored().token, "his-his-his");
+    assert_int_equal(stored().kind, PERMIT_STOP);
+
+    /* Not who joins, nor who stops. */
+    assert_int_equal(take(PERMIT_START, 5, NULL), PERMITS_NO);
+    assert_int_equal(take(PERMIT_STOP, 4, NULL), PERMITS_NO);
+    done();
+
+    /* And only beside a stop; where none is held it is taken. */
+    begin("11+ 12D 13D 13+");
+    put_by_another(PERMIT_START, 2, "his-his-his", GATES_WALL_MS);
+    assert_int_equal(take(PERMIT_START, 3, NULL), PERMITS_NO);
+    assert_int_equal(give_back(PERMIT_START, 2, "his-his-his"), PERMITS_OK);
+    assert_int_equal(take(PERMIT_START, 3, NULL), PERMITS_OK);
+    assert_false(answer.shared);
+    assert_int_equal(stored().kind, PERMIT_START);
+    done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(taken_and_given_back),
         cmocka_unit_test(clocks_that_differ),
+        cmocka_unit_test(a_start_beside_a_stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
