@@ -187,7 +187,7 @@ static void take(struct deal *deal, const struct permit *seen, int64_t revision)
     } else if (state == PERMIT_FREE || state == PERMIT_OVER || deal->held) {
         put(deal, revision);
     } else if (deal->ask.kind == PERMIT_START &&
-               (same_node(seen, deal) ? deal->own_token : seen->kind == PERMIT_STOP)) {
+               (same_node(seen, deal) || seen->kind == PERMIT_STOP)) {
         end_shared(deal, seen, revision);
     } else {
         end_no(deal, why);

@@ -352,12 +352,34 @@ static void a_start_beside_a_stop(void **state)
     done();
 }
 
+/* A restart that has failed holds the permit of its node, which may start nevertheless. */
+static void a_start_of_the_permits_own_node(void **state)
+{
+    static const enum permit_kind kinds[] = {PERMIT_START, PERMIT_STOP};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        begin("11+ 12D 13+");
+        put_by_another(kinds[i], 2, "his-his-his", GATES_WALL_MS);
+        assert_int_equal(take(PERMIT_START, 2, NULL), PERMITS_OK);
+        assert_true(answer.shared);
+        assert_string_equal(answer.permit.token, "his-his-his");
+        assert_int_equal(take(PERMIT_START, 2, "mine-mine"), PERMITS_OK);
+        assert_true(answer.shared);
+        assert_string_equal(answer.permit.token, "his-his-his");
+        assert_int_equal(give_back(PERMIT_START, 2, "mine-mine"), PERMITS_NO);
+        assert_string_equal(stored().token, "his-his-his");
+        done();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(taken_and_given_back),
         cmocka_unit_test(clocks_that_differ),
         cmocka_unit_test(a_start_beside_a_stop),
+        cmocka_unit_test(a_start_of_the_permits_own_node),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
