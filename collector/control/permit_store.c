@@ -165,7 +165,9 @@ static void end_shared(struct deal *deal, const struct permit *seen, int64_t rev
     struct permit *permit = &deal->answer.permit;
 
     *permit = *seen;
-    if (!same_node(seen, deal))
+    if (same_node(seen, deal))
+        permits_forget_orphan(deal->permits, seen->token); /* now somebody uses it */
+    else
         strcpy(permit->token, deal->token); /* which gives nothing back */
     deal->answer.shared = true;
     deal->answer.revision = revision;
