@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cluster_internal.h"
 
@@ -90,8 +91,10 @@ static enum permit_state judge_stop(const struct question *question)
     bool expired = question->held_ms >= question->permit->ttl_ms;
     bool left = !question->node || question->node->gone;
     bool alone = serves_alone(question), serves = is_ready(question) || alone;
+    bool back = question->permit->seen_down &&
+                strncmp(question->permit->token, PERMIT_JOB, strlen(PERMIT_JOB)) != 0;
 
-    if (serves && question->permit->seen_down && !too_early(question))
+    if (serves && back && !too_early(question))
         return say(question, PERMIT_OVER, "%s was down and %s", question->text,
                    alone ? "serves again, and is the first" : "is ready again");
     if (serves && expired)

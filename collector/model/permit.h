@@ -7,6 +7,8 @@
  *   - start: the node is READY; or its TTL has passed and nothing of it starts any more,
  *   - stop: the node has been not UP since it was granted, and is READY again; or its TTL has
  *     passed and the node is READY, or has left the cluster.
+ * A job gives the permit of its node back itself, so that of a job is not over because the node was
+ * down and is ready again: a unit that does not stop it may still run.
  * A node that serves and has nobody yet to be READY in the eyes of counts as READY: it is the first
  * after a full stop. While a node is to stop, known members start beside it (gates.h), without a
  * permit: there is one key, and it stays who stops the node's.
@@ -24,6 +26,7 @@
 #include "cluster.h"
 
 #define PERMIT_KEY       "permit"
+#define PERMIT_JOB       "job-" /* how the token of a job's permit begins */
 #define PERMIT_WHO_LEN   64
 #define PERMIT_TOKEN_LEN 40
 #define PERMIT_WHY_LEN   224

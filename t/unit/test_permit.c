@@ -1,5 +1,6 @@
 /* When the permit is held, and when another one may take it. */
 #include "gates_util.h"
+#include "model/jobs.h"
 
 #define TTL_MS 60000
 
@@ -77,6 +78,28 @@ static void states(void **state)
     }
 }
 
+/* A cleanup does not stop its node: that gossip took it for down for a moment ends nothing. */
+static void a_job_gives_it_back_itself(void **state)
+{
+    struct permit permit = {
+        .kind = PERMIT_STOP, .node = gates_address(3), .ttl_ms = TTL_MS, .seen_down = true};
+    const struct job job = {.id = "0123456789abcdef"};
+    char why[PERMIT_WHY_LEN];
+    struct fleet fleet;
+
+    (void)state;
+    gates_place(&fleet, "11+ 12+ 13+");
+    permit.seen_since_ms = fleet.now_ms - 10000;
+    strcpy(permit.token, "upgrade-17");
+    assert_int_equal(permit_state(&permit, fleet.cluster, fleet.now_ms, why), PERMIT_OVER);
+    job_token(&job, 2, permit.token);
+    assert_int_equal(permit_state(&permit, fleet.cluster, fleet.now_ms, why), PERMIT_HELD);
+    /* Nobody cares any more. */
+    permit.seen_since_ms = fleet.now_ms - TTL_MS;
+    assert_int_equal(permit_state(&permit, fleet.cluster, fleet.now_ms, why), PERMIT_OVER);
+    fleet_done(&fleet);
+}
+
 static void before_the_first_round(void **state)
 {
     const struct readiness_settings readiness = fleet_settings(POLICY_MUTUAL);
@@ -117,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states),
+        cmocka_unit_test(a_job_gives_it_back_itself),
         cmocka_unit_test(before_the_first_round),
         cmocka_unit_test(who_sees_it_down),
     };
