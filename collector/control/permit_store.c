@@ -181,9 +181,11 @@ static void take(struct deal *deal, const struct permit *seen, int64_t revision)
     enum permit_state state = permit_state(seen, settings->cluster, store_now_ms(), why);
     struct gate_answer *gate = &deal->answer.gate;
 
-    deal->held = state == PERMIT_HELD && same(seen, deal);
-    *gate = (struct gate_answer){0};
-    settings->gate(&deal->ask, state == PERMIT_HELD ? seen : NULL, gate, settings->userdata);
+    /* As long as nobody has taken it away it can be renewed, late as it is. */
+    deal->held = same(seen, deal) && (state == PERMIT_HELD || deal->ask.renew);
+    *gate = (struct gate_answer){.verdict = GATE_YES};
+    if (!deal->held || !deal->ask.renew)
+        settings->gate(&deal->ask, state == PERMIT_HELD ? seen : NULL, gate, settings->userdata);
     if (gate->verdict != GATE_YES) {
         end(deal, PERMITS_NO);
     } else if (state == PERMIT_FREE || state == PERMIT_OVER || deal->held) {

@@ -22,6 +22,7 @@ struct permits_ask {
                           twice; of who holds it already: it begins anew */
     const char *who;   /* for people */
     int64_t ttl_ms;
+    bool renew; /* of who holds it: what was begun goes on, so the gate is not asked again */
 };
 
 /* What the gate says with that permit (NULL = there is none, or it is over). */

@@ -397,6 +397,45 @@ static void what_nobody_was_told_of(void **state)
     }
 }
 
+/* What has begun under a permit goes on: the gate, which would not let it begin now, is not asked.
+ */
+static void renewed(void **state)
+{
+    struct permits_ask ask;
+
+    (void)state;
+    begin("11+ 12+ 13+");
+    assert_int_equal(take(PERMIT_STOP, 3, "mine-mine"), PERMITS_OK);
+    fleet_crash(&fleet, 1);
+    fleet_rounds(&fleet, 6000);
+    assert_int_equal(take(PERMIT_STOP, 3, "mine-mine"), PERMITS_NO);
+    ask = ask_of(PERMIT_STOP, 3, "mine-mine");
+    ask.renew = true;
+    ask.ttl_ms = 2 * TTL_MS;
+    for (int late = 0; late < 2; late++) {
+        gate_asked = 0;
+        wall_ms++;
+        answer = (struct permits_answer){0};
+        assert_int_equal(permits_take(permits, &ask, on_done, NULL), 0);
+        serve();
+        assert_int_equal(answer.end, PERMITS_OK);
+        assert_int_equal(gate_asked, 0);
+        assert_int_equal(stored().ttl_ms, 2 * TTL_MS);
+        assert_int_equal(stored().granted_ms, wall_ms);
+        fleet_rounds(&fleet, 2 * TTL_MS + 1000);
+    }
+
+    /* Who does not hold it does not renew it. */
+    store.revision = 0;
+    put_by_another(PERMIT_STOP, 2, "his-his-his", GATES_WALL_MS);
+    assert_int_equal(permits_take(permits, &ask, on_done, NULL), 0);
+    serve();
+    assert_int_equal(answer.end, PERMITS_NO);
+    assert_int_equal(gate_asked, 1);
+    assert_string_equal(stored().token, "his-his-his");
+    done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_start_beside_a_stop),
         cmocka_unit_test(a_start_of_the_permits_own_node),
         cmocka_unit_test(what_nobody_was_told_of),
+        cmocka_unit_test(renewed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
