@@ -9,10 +9,6 @@
 #include "job_runner_private.h"
 #include "log.h"
 
-/* Of the permit; begun anew in the middle of it, so that it ends soon after nobody cares any more.
- */
-#define PERMIT_TTL_MS 1200000
-
 #define AGAIN_MS 1000
 
 /* systemd has said so often that there is no such unit, or nothing. */
@@ -302,7 +298,8 @@ static struct permits_ask permit_of(const struct job_runner *runner, size_t node
                                 .node = runner->job.nodes[node].address,
                                 .token = token,
                                 .who = who,
-                                .ttl_ms = PERMIT_TTL_MS,
+                                .ttl_ms = errand == ERRAND_RENEW ? JOB_PERMIT_RUN_MS
+                                                                 : JOB_PERMIT_GRANT_MS,
                                 .renew = errand == ERRAND_RENEW};
 }
 
@@ -364,13 +361,6 @@ static void ask_permit(struct job_runner *runner, size_t node, enum errand erran
                        runner->settings.permits, &ask, done, runner) == 0;
 }
 
-/* It is about to end although the node's unit still runs, or the node settles. */
-static bool runs_out(const struct permit *permit)
-{
-    return permit->kind == PERMIT_STOP &&
-           job_clock_ms(CLOCK_BOOTTIME) - permit->seen_since_ms > PERMIT_TTL_MS / 2;
-}
-
 static void lead(struct job_runner *runner)
 {
     size_t node = job_attention(&runner->job);
@@ -405,7 +395,9 @@ static void lead(struct job_runner *runner)
         runner->busy = store_get(runner->settings.store, JOB_LAST_KEY, on_last, runner) == 0;
         break;
     case JOB_REST:
-        if (seen.held != JOB_NOBODY && seen.held == job_current(&job) && runs_out(permit))
+        if (seen.held != JOB_NOBODY && permit->kind == PERMIT_STOP &&
+            seen.held == job_current(&job) &&
+            job_renews(&job, seen.held, permit->ttl_ms, seen.now_ms - permit->seen_since_ms))
             ask_permit(runner, seen.held, ERRAND_RENEW, on_permit);
         break;
     }
