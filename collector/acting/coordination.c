@@ -176,8 +176,7 @@ const struct permit *coordination_permit(const struct coordination *coordination
     if (!coordination)
         return NULL;
     permit = permits_seen(coordination->permits, &age_ms);
-    return permit_state(permit, coordination->settings.cluster, store_now_ms(), store_wall_ms(),
-                        why) == PERMIT_HELD
+    return permit_state(permit, coordination->settings.cluster, store_now_ms(), why) == PERMIT_HELD
                ? permit
                : NULL;
 }

@@ -9,10 +9,6 @@
 #include "job_runner_private.h"
 #include "log.h"
 
-/* Of the permit; begun anew in the middle of it, so that it ends soon after nobody cares any more.
- */
-#define PERMIT_TTL_MS 1200000
-
 #define AGAIN_MS 1000
 
 /* systemd has said so often that there is no such unit, or nothing. */
@@ -290,8 +286,11 @@ static void on_last(const struct store_answer *answer, void *userdata)
     jobs_last_done(&last);
 }
 
+enum errand { ERRAND_TAKE = 0, ERRAND_RENEW, ERRAND_GIVE };
+
 static struct permits_ask permit_of(const struct job_runner *runner, size_t node,
-                                    char token[JOB_TOKEN_LEN], char who[PERMIT_WHO_LEN])
+                                    enum errand errand, char token[JOB_TOKEN_LEN],
+                                    char who[PERMIT_WHO_LEN])
 {
     job_token(&runner->job, node, token);
     snprintf(who, PERMIT_WHO_LEN, "job %s %s", runner->job.type, runner->job.id);
@@ -299,7 +298,9 @@ static struct permits_ask permit_of(const struct job_runner *runner, size_t node
                                 .node = runner->job.nodes[node].address,
                                 .token = token,
                                 .who = who,
-                                .ttl_ms = PERMIT_TTL_MS};
+                                .ttl_ms = errand == ERRAND_RENEW ? JOB_PERMIT_RUN_MS
+                                                                 : JOB_PERMIT_GRANT_MS,
+                                .renew = errand == ERRAND_RENEW};
 }
 
 static void say_refusal(const struct permits_answer *answer, char why[JOB_WHY_LEN])
@@ -350,20 +351,14 @@ static void on_permit(const struct permits_answer *answer, void *userdata)
     job_runner_look_in(runner, answer->end == PERMITS_OK ? 0 : AGAIN_MS);
 }
 
-static void ask_permit(struct job_runner *runner, size_t node, bool back, permits_done done)
+static void ask_permit(struct job_runner *runner, size_t node, enum errand errand,
+                       permits_done done)
 {
     char token[JOB_TOKEN_LEN], who[PERMIT_WHO_LEN];
-    const struct permits_ask ask = permit_of(runner, node, token, who);
+    const struct permits_ask ask = permit_of(runner, node, errand, token, who);
 
-    runner->busy = (back ? permits_give_back : permits_take)(runner->settings.permits, &ask, done,
-                                                             runner) == 0;
-}
-
-/* It is about to end although the node's unit still runs, or the node settles. */
-static bool runs_out(const struct permit *permit)
-{
-    return permit->kind == PERMIT_STOP &&
-           job_clock_ms(CLOCK_REALTIME) - permit->granted_ms > PERMIT_TTL_MS / 2;
+    runner->busy = (errand == ERRAND_GIVE ? permits_give_back : permits_take)(
+                       runner->settings.permits, &ask, done, runner) == 0;
 }
 
 static void lead(struct job_runner *runner)
@@ -391,17 +386,19 @@ static void lead(struct job_runner *runner)
         write_job(runner, &job);
         return;
     case JOB_TAKE:
-        ask_permit(runner, node, false, on_taken);
+        ask_permit(runner, node, ERRAND_TAKE, on_taken);
         break;
     case JOB_GIVE:
-        ask_permit(runner, seen.held, true, on_permit);
+        ask_permit(runner, seen.held, ERRAND_GIVE, on_permit);
         break;
     case JOB_FILE:
         runner->busy = store_get(runner->settings.store, JOB_LAST_KEY, on_last, runner) == 0;
         break;
     case JOB_REST:
-        if (seen.held != JOB_NOBODY && seen.held == job_current(&job) && runs_out(permit))
-            ask_permit(runner, seen.held, false, on_permit);
+        if (seen.held != JOB_NOBODY && permit->kind == PERMIT_STOP &&
+            seen.held == job_current(&job) &&
+            job_renews(&job, seen.held, permit->ttl_ms, seen.now_ms - permit->seen_since_ms))
+            ask_permit(runner, seen.held, ERRAND_RENEW, on_permit);
         break;
     }
     job_done(&job);

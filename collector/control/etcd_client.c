@@ -244,6 +244,12 @@ static void on_token(struct etcd_call *call, const struct http_answer *got)
     end(call, &answer);
 }
 
+/* etcd has given up waiting (408, 499: by its version): what was asked may still be done. */
+static bool is_refusal(int status)
+{
+    return status >= 400 && status < 500 && status != 408 && status != 499;
+}
+
 static void on_answer(const struct http_answer *got, void *userdata)
 {
     struct etcd_call *call = userdata;
@@ -263,7 +269,7 @@ static void on_answer(const struct http_answer *got, void *userdata)
             return;
         error = ETCD_OTHER;
     }
-    if (got->status >= 400 && got->status < 500) {
+    if (is_refusal(got->status)) {
         on_refused(call, got, error, why);
     } else if (got->result != POLL_OK || got->not_modified) {
         on_failed(call, got, why);

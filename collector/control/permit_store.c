@@ -69,10 +69,15 @@ static void end_no(struct deal *deal, const char *why)
     end(deal, PERMITS_NO);
 }
 
+static bool same_node(const struct permit *permit, const struct deal *deal)
+{
+    return prober_addr_compare(&permit->node, &deal->ask.node) == 0;
+}
+
 static bool same(const struct permit *permit, const struct deal *deal)
 {
     return permit->kind != PERMIT_NONE && strcmp(permit->token, deal->token) == 0 &&
-           prober_addr_compare(&permit->node, &deal->ask.node) == 0;
+           same_node(permit, deal);
 }
 
 /* What is there is what this was to put. */
@@ -153,28 +158,41 @@ static void put(struct deal *deal, int64_t revision)
         end_unknown(deal, "%s", "out of memory");
 }
 
+/* The gate has said yes with that permit in view: a start that is a part of what it was taken for,
+ * or one beside a stop. It stays whose it is. */
+static void end_shared(struct deal *deal, const struct permit *seen, int64_t revision)
+{
+    struct permit *permit = &deal->answer.permit;
+
+    *permit = *seen;
+    if (same_node(seen, deal))
+        permits_forget_orphan(deal->permits, seen->token); /* now somebody uses it */
+    else
+        strcpy(permit->token, deal->token); /* which gives nothing back */
+    deal->answer.shared = true;
+    deal->answer.revision = revision;
+    end(deal, PERMITS_OK);
+}
+
 static void take(struct deal *deal, const struct permit *seen, int64_t revision)
 {
     const struct permits_settings *settings = &deal->permits->settings;
     char why[PERMIT_WHY_LEN];
-    enum permit_state state =
-        permit_state(seen, settings->cluster, store_now_ms(), store_wall_ms(), why);
+    enum permit_state state = permit_state(seen, settings->cluster, store_now_ms(), why);
     struct gate_answer *gate = &deal->answer.gate;
 
-    deal->held = state == PERMIT_HELD && same(seen, deal);
-    *gate = (struct gate_answer){0};
-    settings->gate(&deal->ask, state == PERMIT_HELD ? seen : NULL, gate, settings->userdata);
+    /* As long as nobody has taken it away it can be renewed, late as it is. */
+    deal->held = same(seen, deal) && (state == PERMIT_HELD || deal->ask.renew);
+    *gate = (struct gate_answer){.verdict = GATE_YES};
+    if (!deal->held || !deal->ask.renew)
+        settings->gate(&deal->ask, state == PERMIT_HELD ? seen : NULL, gate, settings->userdata);
     if (gate->verdict != GATE_YES) {
         end(deal, PERMITS_NO);
     } else if (state == PERMIT_FREE || state == PERMIT_OVER || deal->held) {
         put(deal, revision);
-    } else if (deal->ask.kind == PERMIT_START && deal->own_token &&
-               prober_addr_compare(&seen->node, &deal->ask.node) == 0) {
-        /* Who restarts a node holds the permit for it, and this is a part of that. */
-        deal->answer.permit = *seen;
-        deal->answer.shared = true;
-        deal->answer.revision = revision;
-        end(deal, PERMITS_OK);
+    } else if (deal->ask.kind == PERMIT_START &&
+               (same_node(seen, deal) || seen->kind == PERMIT_STOP)) {
+        end_shared(deal, seen, revision);
     } else {
         end_no(deal, why);
     }
@@ -242,6 +260,7 @@ static void on_read(const struct store_answer *answer, void *userdata)
                     "with force=true clears it away");
         return;
     }
+    permits_saw(deal->permits, &seen);
     if (deal->back)
         give_back(deal, &seen, answer->revision);
     else

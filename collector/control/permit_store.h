@@ -22,6 +22,7 @@ struct permits_ask {
                           twice; of who holds it already: it begins anew */
     const char *who;   /* for people */
     int64_t ttl_ms;
+    bool renew; /* of who holds it: what was begun goes on, so the gate is not asked again */
 };
 
 /* What the gate says with that permit (NULL = there is none, or it is over). */
@@ -36,9 +37,10 @@ enum permits_end {
 
 struct permits_answer {
     enum permits_end end;
-    struct permit permit;    /* of PERMITS_OK: what was taken; what was given back, or kind
-                                PERMIT_NONE: there was none */
-    bool shared;             /* another one holds it, for a start of the same node: it stays his */
+    struct permit permit; /* of PERMITS_OK: what was taken; what was given back, or kind
+                             PERMIT_NONE: there was none */
+    bool shared; /* a start for which another one's permit is enough, and stays his: one for the
+                    same node, or one to stop another node, with a token that gives nothing back */
     int64_t revision;        /* of the permit's key */
     struct gate_answer gate; /* a yes may have reasons, too */
     char detail[192];

@@ -24,7 +24,8 @@ struct permits {
     size_t orphan_at;
 };
 
-void permits_saw(struct permits *permits, const struct permit *permit);
+/* What the store has; sets permit->seen_since_ms. */
+void permits_saw(struct permits *permits, struct permit *permit);
 void permits_add_orphan(struct permits *permits, const struct permit *permit);
 void permits_forget_orphan(struct permits *permits, const char *token);
 void permits_stop_deals(struct permits *permits);

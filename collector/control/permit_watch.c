@@ -35,12 +35,16 @@ static bool is_orphan(const struct permits *permits, const struct permit *permit
     return false;
 }
 
-void permits_saw(struct permits *permits, const struct permit *permit)
+void permits_saw(struct permits *permits, struct permit *permit)
 {
+    bool known = permits->seen.kind != PERMIT_NONE &&
+                 strcmp(permits->seen.token, permit->token) == 0 &&
+                 permits->seen.granted_ms == permit->granted_ms;
     bool other = permits->seen_ms == 0 || permits->seen.kind != permit->kind ||
                  strcmp(permits->seen.token, permit->token) != 0 ||
                  permits->seen.seen_down != permit->seen_down;
 
+    permit->seen_since_ms = known ? permits->seen.seen_since_ms : store_now_ms();
     permits->seen = *permit;
     permits->seen_ms = store_now_ms();
     if (other)
@@ -74,8 +78,8 @@ static void follow(struct permits *permits, const struct permit *permit, int64_t
         store_delete(settings->store, PERMIT_KEY, revision, on_removed, permits);
         return;
     }
-    if (leader_is_us(settings->leader) && permit_state(permit, settings->cluster, store_now_ms(),
-                                                       store_wall_ms(), why) == PERMIT_OVER) {
+    if (leader_is_us(settings->leader) &&
+        permit_state(permit, settings->cluster, store_now_ms(), why) == PERMIT_OVER) {
         log_event(&(struct log_event){.priority = LOG_NOTICE, .id = MESSAGE_PERMIT_RETURNED},
                   "the permit of %s is over: %s", permit->who, why);
         record_decision(settings->record, "permit", NULL, "the permit is over", why, permit->who);

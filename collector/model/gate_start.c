@@ -93,12 +93,15 @@ static void judge_grace(const struct gates *gates, const struct node *node,
     answer_add_findings(answer, &gates->began, node, before, "");
 }
 
-static void judge_permit(const struct gates *gates, const struct prober_addr *address,
+/* That somebody is stopped is no reason to leave a member down: its start costs no quorum, and who
+ * holds the permit may need it to be live again himself. */
+static void judge_permit(const struct gates *gates, const struct prober_addr *address, bool member,
                          const char *token, struct gate_answer *answer)
 {
     const struct permit *permit = gates->context.permit;
 
-    if (!permit || permit->kind == PERMIT_NONE || has_permit(gates, address))
+    if (!permit || permit->kind == PERMIT_NONE || has_permit(gates, address) ||
+        (permit->kind == PERMIT_STOP && member))
         return;
     if (!token || strcmp(permit->token, token) != 0)
         answer_add_permit(gates, answer);
@@ -126,6 +129,6 @@ void gates_start(const struct gates *gates, const struct prober_addr *address, c
         answer_add_findings(ret, &gates->down, node, "", " (gates.strict)");
     judge_grace(gates, node, address, ret);
     judge_rack(gates, node, ret);
-    judge_permit(gates, address, token, ret);
+    judge_permit(gates, address, member, token, ret);
     ret->verdict = ret->n_reasons ? GATE_NO : GATE_YES;
 }

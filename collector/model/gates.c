@@ -94,7 +94,7 @@ void answer_add_permit(const struct gates *gates, struct gate_answer *answer)
     const struct gate_context *context = &gates->context;
     char why[PERMIT_WHY_LEN];
 
-    permit_state(context->permit, context->cluster, context->now_ms, context->wall_ms, why);
+    permit_state(context->permit, context->cluster, context->now_ms, why);
     answer_add(answer, "%s", why);
 }
 

@@ -17,7 +17,8 @@
  *   of day of its own host. This does not hold for the node that the permit is about: it was
  *   judged when that was granted, and in a rolling restart the one before it began not long ago.
  * - The permit is not another node's. Who holds it for this node, and for what, is no matter: it is
- *   there for one node at a time.
+ *   there for one node at a time. One to stop holds back only who joins: that a known member comes
+ *   back costs no quorum, and could be what the node that was stopped waits for.
  * - Where nobody's opinion counts it cannot be told, unless more than half of the nodes are known
  *   not to run (their hosts say so, or refuse): that is a full stop, which known members may end.
  *

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "permit.h"
+
 const char *job_state_word(enum job_state state)
 {
     static const char *const words[JOB_STATES] = {"none", "running", "paused", "aborting",
@@ -190,7 +192,7 @@ size_t job_find(const struct job *job, const struct prober_addr *address)
 
 void job_token(const struct job *job, size_t node, char ret[JOB_TOKEN_LEN])
 {
-    snprintf(ret, JOB_TOKEN_LEN, "job-%.16s-%u", job->id, (unsigned)node);
+    snprintf(ret, JOB_TOKEN_LEN, PERMIT_JOB "%.16s-%u", job->id, (unsigned)node);
 }
 
 size_t job_token_node(const struct job *job, const char *token)

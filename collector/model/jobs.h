@@ -134,6 +134,18 @@ struct job_sight {
 void job_look(const struct cluster *cluster, const struct prober_addr *address, int64_t now_ms,
               struct job_sight *ret);
 
+/*
+ * For how long a node's permit is taken, in ms: until its host has begun, or the leader has heard
+ * that it will not; and, once the unit runs, so that it ends soon after nobody cares any more.
+ */
+#define JOB_PERMIT_GRANT_MS 120000
+#define JOB_PERMIT_RUN_MS   1200000
+
+/* Whether it is to be renewed for JOB_PERMIT_RUN_MS: the node's unit runs, or the node settles, and
+ * it is still as it was taken, or half of `ttl_ms` has passed. `held_ms`: it was seen for so long.
+ */
+bool job_renews(const struct job *job, size_t node, int64_t ttl_ms, int64_t held_ms);
+
 struct job_settings {
     int64_t settle_ms; /* a node that is not live for so long pauses the job, or is skipped when it
                           is its turn */

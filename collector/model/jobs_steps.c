@@ -270,6 +270,14 @@ bool job_refuse(struct job *job, struct job_watch *watch, size_t node, const cha
     return tell_of(job, watch, node, "waits", why, now_ms);
 }
 
+bool job_renews(const struct job *job, size_t node, int64_t ttl_ms, int64_t held_ms)
+{
+    enum job_node_state state = job->nodes[node].state;
+
+    return (state == JOB_NODE_RUNNING || state == JOB_NODE_SETTLING) &&
+           (ttl_ms < JOB_PERMIT_RUN_MS || held_ms > ttl_ms / 2);
+}
+
 bool job_may_begin(const struct job *job, size_t node)
 {
     return node != JOB_NOBODY && job->state == JOB_RUNNING &&

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cluster_internal.h"
 
@@ -10,7 +11,7 @@ struct question {
     const struct permit *permit;
     const struct cluster *cluster;
     const struct node *node; /* NULL = it is no node of the cluster */
-    int64_t now_ms, held_ms; /* held_ms < 0: by a clock that was ahead of this host's */
+    int64_t now_ms, held_ms;
     char text[PROBER_ADDR_STRLEN];
     char *why;
 };
@@ -65,7 +66,7 @@ static bool serves_alone(const struct question *question)
 /* What was granted a moment ago is judged by what is known since: a view may be view_ttl old. */
 static bool too_early(const struct question *question)
 {
-    return question->held_ms >= 0 && question->held_ms <= question->cluster->readiness.view_ttl_ms;
+    return question->held_ms <= question->cluster->readiness.view_ttl_ms;
 }
 
 static enum permit_state judge_start(const struct question *question)
@@ -89,29 +90,33 @@ static enum permit_state judge_stop(const struct question *question)
 {
     bool expired = question->held_ms >= question->permit->ttl_ms;
     bool left = !question->node || question->node->gone;
+    bool alone = serves_alone(question), serves = is_ready(question) || alone;
+    bool back = question->permit->seen_down &&
+                strncmp(question->permit->token, PERMIT_JOB, strlen(PERMIT_JOB)) != 0;
 
-    if (is_ready(question) && question->permit->seen_down && !too_early(question))
-        return say(question, PERMIT_OVER, "%s was down and is ready again", question->text);
-    if (is_ready(question) && expired)
-        return say(question, PERMIT_OVER, "%s was not stopped in time, and is ready",
-                   question->text);
+    if (serves && back && !too_early(question))
+        return say(question, PERMIT_OVER, "%s was down and %s", question->text,
+                   alone ? "serves again, and is the first" : "is ready again");
+    if (serves && expired)
+        return say(question, PERMIT_OVER, "%s was not stopped in time, and %s", question->text,
+                   alone ? "serves alone" : "is ready");
     if (left && expired && anybody_counts(question->cluster))
         return say(question, PERMIT_OVER, "%s has left the cluster", question->text);
-    if (is_ready(question))
+    if (serves)
         return held(question, "");
     return held(question, expired ? "is not ready; give it back when it is not to come back"
                                   : "is not ready");
 }
 
 enum permit_state permit_state(const struct permit *permit, const struct cluster *cluster,
-                               int64_t now_ms, int64_t wall_ms, char why[PERMIT_WHY_LEN])
+                               int64_t now_ms, char why[PERMIT_WHY_LEN])
 {
     struct question question = {
         .permit = permit,
         .cluster = cluster,
         .node = cluster_find(cluster, &permit->node),
         .now_ms = now_ms,
-        .held_ms = wall_ms - permit->granted_ms,
+        .held_ms = now_ms - permit->seen_since_ms,
         .why = why,
     };
 

@@ -291,11 +291,7 @@ static void stop_needs_stable_verdicts(void **state)
 static void the_permit(void **state)
 {
     const struct gate_settings settings = DEFAULTS;
-    struct permit permit = {.node = gates_address(3),
-                            .token = "t",
-                            .who = "ops",
-                            .granted_ms = GATES_WALL_MS - 10000,
-                            .ttl_ms = 60000};
+    struct permit permit = {.node = gates_address(3), .token = "t", .who = "ops", .ttl_ms = 60000};
     static const struct {
         enum permit_kind kind;
         size_t who;
@@ -304,9 +300,12 @@ static void the_permit(void **state)
         {PERMIT_NONE, 2, NULL, "yes", "yes"},
         {PERMIT_START, 2, NULL, "no: the permit is held: 10.0.0.3 is to start (ops)",
          "no: the permit is held: 10.0.0.3 is to start (ops)"},
-        {PERMIT_STOP, 2, NULL, "no: the permit is held: 10.0.0.3 is to stop (ops)",
-         "no: the permit is held: 10.0.0.3 is to stop (ops)"},
-        {PERMIT_STOP, 2, "other", "no: ", "no: "},
+        {PERMIT_START, 2, "other", "no: ", "no: "},
+        {PERMIT_START, 4, NULL, "no: the permit is held: 10.0.0.3 is to start (ops)", "no: "},
+        /* Beside a stop a member may start, who joins may not, and nobody else stop. */
+        {PERMIT_STOP, 2, NULL, "yes", "no: the permit is held: 10.0.0.3 is to stop (ops)"},
+        {PERMIT_STOP, 2, "other", "yes", "no: "},
+        {PERMIT_STOP, 4, NULL, "no: the permit is held: 10.0.0.3 is to stop (ops)", "no: "},
         {PERMIT_STOP, 2, "t", "yes", "yes"},
         {PERMIT_STOP, 3, "t", "yes", "yes"},
         /* The node it is about may start, whoever says so; to stop it is for the holder alone. */
@@ -327,7 +326,7 @@ static void the_permit(void **state)
 
         permit.kind = table[i].kind;
         /* Over by READY it would be none: what is asked here is what the gates make of it. */
-        permit.granted_ms = GATES_WALL_MS - 1000;
+        permit.seen_since_ms = fleet.now_ms - 1000;
         gate_start(&context, &who, table[i].token, &answer);
         if (!strstr(gates_text(&answer), table[i].start))
             fail_msg("%zu start: %s", i, gates_text(&answer));
@@ -346,7 +345,7 @@ static void a_rolling_restart(void **state)
     struct permit permit = {.kind = PERMIT_STOP,
                             .node = gates_address(2),
                             .who = "job 1",
-                            .granted_ms = GATES_WALL_MS - 5000,
+                            .seen_since_ms = 1,
                             .ttl_ms = 60000};
     const struct prober_addr stopped = gates_address(2), other = gates_address(4);
     struct gate_context context;

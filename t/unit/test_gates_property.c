@@ -184,6 +184,17 @@ static void bring_up(struct fleet *fleet, size_t i, const bool up[])
     }
 }
 
+/* As who leads has it in the store. */
+static const struct permit *still_held(struct permit *permit, const struct fleet *fleet)
+{
+    char why[PERMIT_WHY_LEN];
+
+    permit->seen_down |= permit_sees_down(permit, fleet->cluster);
+    if (permit_state(permit, fleet->cluster, fleet->now_ms, why) != PERMIT_HELD)
+        permit->kind = PERMIT_NONE;
+    return permit->kind == PERMIT_NONE ? NULL : permit;
+}
+
 static void a_full_stop_has_an_end(void **state)
 {
     const struct gate_settings settings = {.bootstrap_grace_ms = 120000, .stable_ms = 5000};
@@ -194,6 +205,14 @@ static void a_full_stop_has_an_end(void **state)
         char nodes[FLEET_MAX * 4 + 1] = "";
         size_t n = random_below(&random, FLEET_MAX - 1) + 2, n_up = 0;
         bool up[FLEET_MAX] = {false}, by_hosts = random_below(&random, 2);
+        /* One of them had been stopped before, whose permit is still there. */
+        struct permit permit = {.kind = random_below(&random, 3) ? PERMIT_STOP : PERMIT_NONE,
+                                .node = fleet_address(random_below(&random, n)),
+                                .token = "somebody",
+                                .who = "ops",
+                                .ttl_ms = 600000,
+                                .seen_since_ms = 1,
+                                .seen_down = random_below(&random, 2)};
         int64_t wall_ms = GATES_WALL_MS;
         struct fleet fleet;
 
@@ -219,6 +238,7 @@ static void a_full_stop_has_an_end(void **state)
                 const struct prober_addr address = fleet_address(i);
                 const struct gate_context context = {.cluster = fleet.cluster,
                                                      .settings = &settings,
+                                                     .permit = still_held(&permit, &fleet),
                                                      .now_ms = fleet.now_ms,
                                                      .wall_ms = wall_ms};
                 struct gate_answer answer;
@@ -240,6 +260,7 @@ static void a_full_stop_has_an_end(void **state)
         }
         for (size_t i = 0; i < n; i++)
             assert_int_equal(fleet_node(&fleet, i)->verdict.readiness, READY);
+        assert_null(still_held(&permit, &fleet));
         fleet_done(&fleet);
     }
 }

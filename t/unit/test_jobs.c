@@ -390,6 +390,36 @@ static void aborted(void **state)
     assert_string_equal(led.nodes[2].why, "aborted by ops");
 }
 
+/* Granted it is for a moment, so that a node whose turn is taken back holds nobody up for long; it
+ * lasts once something runs. */
+static void for_how_long_the_permit_is(void **state)
+{
+    static const struct {
+        enum job_node_state state;
+        int64_t ttl_ms, held_ms;
+        bool renews;
+    } table[] = {
+        {JOB_NODE_WAITING, JOB_PERMIT_GRANT_MS, JOB_PERMIT_GRANT_MS, false},
+        {JOB_NODE_GRANTED, JOB_PERMIT_GRANT_MS, 0, false},
+        {JOB_NODE_GRANTED, JOB_PERMIT_GRANT_MS, JOB_PERMIT_GRANT_MS, false},
+        {JOB_NODE_RUNNING, JOB_PERMIT_GRANT_MS, 0, true},
+        {JOB_NODE_SETTLING, JOB_PERMIT_GRANT_MS, 0, true},
+        {JOB_NODE_RUNNING, JOB_PERMIT_RUN_MS, JOB_PERMIT_RUN_MS / 2, false},
+        {JOB_NODE_RUNNING, JOB_PERMIT_RUN_MS, JOB_PERMIT_RUN_MS / 2 + 1, true},
+        {JOB_NODE_SETTLING, JOB_PERMIT_RUN_MS, JOB_PERMIT_RUN_MS / 2 + 1, true},
+        {JOB_NODE_DONE, JOB_PERMIT_RUN_MS, JOB_PERMIT_RUN_MS, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct job_node node = {.state = table[i].state};
+        const struct job job = {.nodes = &node, .n_nodes = 1};
+
+        if (job_renews(&job, 0, table[i].ttl_ms, table[i].held_ms) != table[i].renews)
+            fail_msg("%zu", i);
+    }
+}
+
 /* The permit of a node that was given up is nobody's to give back: it may be down. */
 static void aborted_by_force(void **state)
 {
@@ -664,6 +694,7 @@ int main(void)
         cmocka_unit_test(whose_host_does_not_begin_is_skipped),
         cmocka_unit_test(suspended),
         cmocka_unit_test(aborted),
+        cmocka_unit_test(for_how_long_the_permit_is),
         cmocka_unit_test(aborted_by_force),
         cmocka_unit_test(who_comes_back_looks_and_does_not_run_it_again),
         cmocka_unit_test(an_answer_that_was_long_on_its_way_is_nothing_to_act_on),
