@@ -77,6 +77,8 @@ sub active { return jobs($_[0])->{active} }
 sub last_of { my ($type, $n) = @_; return (jobs($n)->{last} || {})->{$type} }
 sub states { my ($job) = @_; return join ' ', map { $_->{state} } @{ $job->{nodes} } }
 
+sub verdict_of { my ($n, $ip) = @_; my ($status, $said) = ctl($n, '--json', 'why', $ip); return $said =~ /"verdict":"([^"]*)"/ ? $1 : '' }
+
 # Any that live.
 sub shown { for my $host (@hosts) { my $jobs = jobs($host->{n}); return $jobs if exists $jobs->{active} } return {} }
 
@@ -193,6 +195,21 @@ leader();
     is(states($job), 'done settling waiting waiting', 'nobody else has a turn');
     wait_for(sub { my ($status, $said) = ctl(3, qw(job status)); return $status == 1 && $said =~ /paused.*has not come back/ },
         'proberctl job status to say so on every host', 30);
+    my $permit = sub { $etcd->get('/cassandra-prober/Fleet/permit') // '' };
+    wait_for(sub { $permit->() =~ /"ttl_ms":1200000/ }, 'the permit to last, as something has run', 30);
+    like($permit->(), qr/"node":"\Q$ip[1]\E"/, 'it stays that of the node');
+    # Meanwhile another one goes down by itself: it may start, and the permit stays.
+    my $ask = sub { http("$dir/control3", $_[0], header => ['X-Prober-User: ops'], timeout => 20) };
+    $fleet->post("nodes/$ip[3]/crash");
+    wait_for(sub { verdict_of(3, $ip[3]) eq 'not ready' }, 'another node to be down', 30);
+    my $token = JSON::PP::decode_json($permit->())->{token};
+    my $answer = $ask->("POST /may-start/$ip[3]");
+    is($answer->{status}, 200, 'another node that is down may start') or diag($answer->{body});
+    unlike($answer->{body}, qr/\Q$token\E/, 'but does not get the permit');
+    like($permit->(), qr/\Q$token\E/, 'which stays whose it is');
+    is($ask->('POST /may-start/192.0.2.1')->{status}, 409, 'who joins may not');
+    $fleet->post("nodes/$ip[3]/start");
+    wait_for(sub { verdict_of(3, $ip[3]) eq 'ready' }, 'it to be back', 30);
     my $host = leader();
     kill_collector($host, 'that leads');
     start_collector($host);

@@ -163,7 +163,8 @@ static void bounded_and_in_order(void **state)
     decisions_free(&decisions);
 }
 
-/* What people did before a swarm, and in it, is still there after it; of their own the oldest go. */
+/* What people did before a swarm, and in it, is still there after it; of their own the oldest go.
+ */
 static void what_people_did_outlives_a_swarm(void **state)
 {
     static const char *const swarm[] = {"verdict", "observer", "node"};

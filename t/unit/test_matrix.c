@@ -45,10 +45,9 @@ static void each_view_is_runs(void **state)
 
     const char *text = matrix(&fleet);
 
-    assert_ptr_equal(strstr(text,
-                            "{\"cluster\":\"Test Cluster\",\"view_ttl_ms\":3000,\"nodes\":[\n"
-                            "{\"address\":\"10.0.0.1\","
-                            "\"dc\":\"dc1\",\"rack\":\"r1\",\"verdict\":\""),
+    assert_ptr_equal(strstr(text, "{\"cluster\":\"Test Cluster\",\"view_ttl_ms\":3000,\"nodes\":[\n"
+                                  "{\"address\":\"10.0.0.1\","
+                                  "\"dc\":\"dc1\",\"rack\":\"r1\",\"verdict\":\""),
                      text);
     assert_non_null(strstr(text, "\"view\":\"2UD?\"}"));
     assert_non_null(strstr(text, "\"rack\":\"r\\\"2\\\\<b>\""));
