@@ -346,7 +346,7 @@ static bool is_nobody(const struct coordination *coordination, const struct perm
 void coordination_request(struct coordination *coordination, struct control_request *request)
 {
     struct waiting *waiting;
-    struct permits_ask ask;
+    struct permits_ask ask = {0};
     const char *line;
     bool back;
     unsigned status = read_request(request, &ask, &back, &line);

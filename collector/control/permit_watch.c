@@ -45,6 +45,8 @@ void permits_saw(struct permits *permits, struct permit *permit)
                  permits->seen.seen_down != permit->seen_down;
 
     permit->seen_since_ms = known ? permits->seen.seen_since_ms : store_now_ms();
+    permit->down_since_ms =
+        known && permits->seen.seen_down ? permits->seen.down_since_ms : store_now_ms();
     permits->seen = *permit;
     permits->seen_ms = store_now_ms();
     if (other)

@@ -69,6 +69,17 @@ static bool too_early(const struct question *question)
     return question->held_ms <= question->cluster->readiness.view_ttl_ms;
 }
 
+/* Another host has seen it down, of which this one may not know yet: its own answer is of since
+ * then.
+ */
+static bool answers_again(const struct question *question)
+{
+    int64_t down_ms = question->now_ms - question->permit->down_since_ms;
+
+    return down_ms > question->cluster->readiness.view_ttl_ms && !too_early(question) &&
+           node_view_fresh(question->cluster, question->node, question->now_ms);
+}
+
 static enum permit_state judge_start(const struct question *question)
 {
     bool starts =
@@ -94,7 +105,7 @@ static enum permit_state judge_stop(const struct question *question)
     bool back = question->permit->seen_down &&
                 strncmp(question->permit->token, PERMIT_JOB, strlen(PERMIT_JOB)) != 0;
 
-    if (serves && back && !too_early(question))
+    if (serves && back && answers_again(question))
         return say(question, PERMIT_OVER, "%s was down and %s", question->text,
                    alone ? "serves again, and is the first" : "is ready again");
     if (serves && expired)

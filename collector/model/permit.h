@@ -47,6 +47,7 @@ struct permit {
     int64_t ttl_ms;
     int64_t seen_since_ms; /* by this process, CLOCK_BOOTTIME; not in the store */
     bool seen_down;        /* the node has been not UP since then; written by whoever has seen it */
+    int64_t down_since_ms; /* seen_down, as seen by this process; not in the store */
 };
 
 const char *permit_kind_word(enum permit_kind kind); /* "start", "stop", "none" */

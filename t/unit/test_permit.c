@@ -68,7 +68,7 @@ static void states(void **state)
         struct fleet fleet;
 
         gates_place(&fleet, table[i].nodes);
-        permit.seen_since_ms = fleet.now_ms - table[i].held_ms;
+        permit.seen_since_ms = permit.down_since_ms = fleet.now_ms - table[i].held_ms;
         found = permit_state(&permit, fleet.cluster, fleet.now_ms, why);
         if (found != table[i].state || !strstr(why, table[i].why))
             fail_msg("%zu: %s, %s %zu for %lld ms: %d, %s", i, table[i].nodes,
@@ -96,6 +96,29 @@ static void a_job_gives_it_back_itself(void **state)
     assert_int_equal(permit_state(&permit, fleet.cluster, fleet.now_ms, why), PERMIT_HELD);
     /* Nobody cares any more. */
     permit.seen_since_ms = fleet.now_ms - TTL_MS;
+    assert_int_equal(permit_state(&permit, fleet.cluster, fleet.now_ms, why), PERMIT_OVER);
+    fleet_done(&fleet);
+}
+
+/* One host has seen it down; another one has it for ready still, by what it knew before. */
+static void who_has_not_seen_it_down_yet(void **state)
+{
+    struct permit permit = {
+        .kind = PERMIT_STOP, .node = gates_address(3), .ttl_ms = TTL_MS, .seen_down = true};
+    char why[PERMIT_WHY_LEN];
+    struct fleet fleet;
+
+    (void)state;
+    gates_place(&fleet, "11+ 12+ 13+");
+    permit.seen_since_ms = fleet.now_ms - 10000;
+    permit.down_since_ms = fleet.now_ms;
+    fleet.node[2].result = POLL_REFUSED; /* gossip takes its time */
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(permit_state(&permit, fleet.cluster, fleet.now_ms, why), PERMIT_HELD);
+        fleet_rounds(&fleet, 1000);
+    }
+    fleet.node[2].result = POLL_OK;
+    fleet_rounds(&fleet, 6000);
     assert_int_equal(permit_state(&permit, fleet.cluster, fleet.now_ms, why), PERMIT_OVER);
     fleet_done(&fleet);
 }
@@ -141,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states),
         cmocka_unit_test(a_job_gives_it_back_itself),
+        cmocka_unit_test(who_has_not_seen_it_down_yet),
         cmocka_unit_test(before_the_first_round),
         cmocka_unit_test(who_sees_it_down),
     };
