@@ -48,6 +48,7 @@ struct run_states {
     int64_t again_ms;   /* CLOCK_MONOTONIC */
     int64_t release_ms; /* CLOCK_MONOTONIC: the permit of a node that is down is given back again */
     struct permits_ask ask;
+    bool shared; /* the permit is another one's, and stays his */
     char token[PERMIT_TOKEN_LEN];
     char who[PERMIT_WHO_LEN];
 };
@@ -163,6 +164,8 @@ static void on_given_back(const struct permits_answer *answer, void *userdata)
 
 static void give_back(struct run_states *run_state)
 {
+    if (run_state->shared)
+        return;
     permits_give_back(run_state->settings.permits, &run_state->ask, on_given_back, run_state);
 }
 
@@ -266,6 +269,7 @@ static void on_permit(const struct permits_answer *answer, void *userdata)
     struct node *node = subject(run_state);
     char why[256];
 
+    run_state->shared = answer->shared;
     if (answer->end == PERMITS_OK) {
         bool suspended = run_state->settings.suspended(run_state->settings.userdata);
 
@@ -349,6 +353,7 @@ static void release_stop(struct run_states *run_state, const struct node *local)
         monotonic_ms() < run_state->release_ms)
         return;
     run_state->release_ms = monotonic_ms() + AGAIN_MS;
+    run_state->shared = false;
     memcpy(run_state->token, permit->token, sizeof(run_state->token));
     memcpy(run_state->who, permit->who, sizeof(run_state->who));
     run_state->ask = (struct permits_ask){.kind = PERMIT_STOP,
