@@ -150,7 +150,7 @@ subtest 'metrics' => sub {
         if ($line =~ /^# (HELP|TYPE) (\S+)/) { $family{$2}{$1}++; next }
         my ($name) = $line =~ /^(\w+)(?:\{(?:\w+="(?:[^"\\]|\\.)*",?)+\})? -?[\d.]+$/;
         ok($name, "well formed: $line") or next;
-        my $known = $family{$name} || $family{ $name =~ s/_(sum|count)$//r } || {};
+        my $known = $family{$name} || $family{ $name =~ s/_(sum|count|bucket)$//r } || {};
         ok($known->{HELP} && $known->{TYPE}, "$name has HELP and TYPE") if !($known->{HELP} && $known->{TYPE});
     }
 };
@@ -240,14 +240,14 @@ subtest 'the segment or its lock is deleted' => sub {
 subtest 'a full disk' => sub {
     plan skip_all => 'needs root to mount a small tmpfs' if $>;
     mkdir "$dir/full" or die;
-    is(system('mount', '-t', 'tmpfs', '-o', 'size=200k,mode=0755', 'tmpfs', "$dir/full"), 0, 'a small tmpfs');
+    is(system('mount', '-t', 'tmpfs', '-o', 'size=800k,mode=0755', 'tmpfs', "$dir/full"), 0, 'a small tmpfs');
     my $full = Prober::Collector->start(
         fleet_conf($fleet, $fast) =~ s/\/segment"/\/full\/segment"/r, env => { WATCHDOG_USEC => 400000 });
     my $passed = eval {
         $full->wait_ready;
         is(status("/full/healthz/$ip[0]"), 200, 'there is room for three nodes');
         # Room for no new file: the documents of a node that joins have nowhere to go.
-        system("head -c 300k /dev/zero > $dir/full/ballast 2>/dev/null");
+        system("head -c 2000k /dev/zero > $dir/full/ballast 2>/dev/null");
         $fleet->post('join?dc=dc1&rack=r1') for 1 .. 30;
         wait_for(sub { $full->log =~ /cannot publish to \S+: No space left on device; what was published ages/ },
             'the failure to be told', 30);

@@ -14,7 +14,7 @@ plan skip_all => 'there is no systemd-analyze' if system 'command -v systemd-ana
 my $dir = tempdir() . '/system';
 my $units = "$dir/etc/systemd/system";
 make_path("$dir/usr/bin", "$dir/usr/sbin", "$dir/bin", "$units/cassandra.service.d");
-chmod 0755, spew("$dir$_", '') for qw(/usr/bin/proberctl /usr/sbin/prober-collector /bin/kill /bin/true);
+chmod 0755, spew("$dir$_", '') for qw(/usr/bin/proberctl /usr/sbin/prober-collector /bin/kill /bin/rm /bin/true);
 spew("$units/$_", slurp(root() . "/systemd/$_")) for qw(prober-seeds.path prober-seeds.service prober-collector.service);
 spew("$units/$_.target", "[Unit]\n") for qw(sysinit basic shutdown network paths multi-user umount);
 spew("$units/cassandra.service", "[Service]\nExecStart=/bin/true\n");
