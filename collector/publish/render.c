@@ -147,15 +147,6 @@ static void add_drain(struct text *text, const struct drain *drain)
     text_puts(text, "}");
 }
 
-static void add_reason(const char *reason, void *userdata)
-{
-    struct text *text = userdata;
-
-    if (text->len > 0 && text->data[text->len - 1] != '[')
-        text_add(text, ",", 1);
-    text_add_json(text, reason);
-}
-
 /* How the node's last poll went: the reason there is no view, when there is none. */
 static void add_poll(struct text *text, enum poll_result result, int http_status,
                      const char *detail)
@@ -186,7 +177,7 @@ int render_node(struct text *text, const struct render_context *context, const s
     }
     text_printf(text, "{\"address\":\"%s\",\"verdict\":\"%s\",\"reasons\":[", node->text,
                 readiness_word(node->verdict.readiness));
-    words_reasons(node, add_reason, text);
+    words_reasons(node, text_add_item, text);
     text_add(text, "]", 1);
     add_time(text, "since", context, node->changed_at_ms);
     text_printf(text, ",\"up\":%u,\"counted\":%u", node->verdict.up, node->verdict.counted);

@@ -4,25 +4,6 @@
 
 #include "words.h"
 
-/* `,"name":"value"`, or null when the value is empty. */
-static void add_string(struct text *text, const char *name, const char *value)
-{
-    text_printf(text, ",\"%s\":", name);
-    if (*value)
-        text_add_json(text, value);
-    else
-        text_puts(text, "null");
-}
-
-static void add_reason(const char *reason, void *userdata)
-{
-    struct text *text = userdata;
-
-    if (text->len > 0 && text->data[text->len - 1] != '[')
-        text_add(text, ",", 1);
-    text_add_json(text, reason);
-}
-
 /* In the words that the node as it was then would have got. */
 static void add_reasons(struct text *text, const struct history_entry *entry)
 {
@@ -40,7 +21,7 @@ static void add_reasons(struct text *text, const struct history_entry *entry)
     memcpy(view.mode, entry->mode, sizeof(entry->mode));
     memcpy(then.gossip.status, entry->status, sizeof(entry->status));
     text_puts(text, ",\"reasons\":[");
-    words_reasons(&then, add_reason, text);
+    words_reasons(&then, text_add_item, text);
     text_puts(text, "]");
 }
 
@@ -56,8 +37,8 @@ static void add_entry(struct text *text, const struct render_context *context,
     text_printf(text, "{\"from\":\"%s\",\"to\":\"%s\",\"checks\":%" PRIu32 ",\"verdict\":\"%s\"",
                 from, to, entry->checks, readiness_word(entry->verdict));
     add_reasons(text, entry);
-    add_string(text, "mode", entry->mode);
-    add_string(text, "status", entry->status);
+    text_add_member(text, "mode", entry->mode);
+    text_add_member(text, "status", entry->status);
     text_printf(text, ",\"native\":%s,\"up\":%u,\"counted\":%u}", trilean[entry->native], entry->up,
                 entry->counted);
 }
@@ -97,13 +78,13 @@ static void add_report(struct text *text, const struct render_context *context,
     if (node->reported_at_ms != 0)
         words_time(node->reported_at_ms + context->wall_offset_ms, at);
     text_printf(text, "{\"observer\":\"%s\"", node->text);
-    add_string(text, "reported", at);
+    text_add_member(text, "reported", at);
     text_printf(text, ",\"result\":\"%s\"", poll_result_word(node->last_result));
-    add_string(text, "detail", node->last_detail);
+    text_add_member(text, "detail", node->last_detail);
     at[0] = '\0';
     if (node->observed_at_ms > 1)
         words_time(node->observed_at_ms + context->wall_offset_ms, at);
-    add_string(text, "view_of", at);
+    text_add_member(text, "view_of", at);
     text_printf(text,
                 ",\"took_ms\":%" PRIu32 ",\"bytes\":%zu,\"polls_ok\":%" PRIu64
                 ",\"polls_failed\":%" PRIu64,

@@ -41,24 +41,6 @@ static void add_view(struct text *text, const struct cluster *cluster, const uin
         add_run(text, what, run);
 }
 
-static void add_name(struct text *text, const char *name, const char *value)
-{
-    text_printf(text, ",\"%s\":", name);
-    if (*value)
-        text_add_json(text, value);
-    else
-        text_puts(text, "null");
-}
-
-static void add_reason(const char *reason, void *userdata)
-{
-    struct text *text = userdata;
-
-    if (text->len > 0 && text->data[text->len - 1] != '[')
-        text_add(text, ",", 1);
-    text_add_json(text, reason);
-}
-
 static void add_flag(struct text *text, const char *name, bool value)
 {
     if (value)
@@ -73,12 +55,12 @@ static void add_node(struct text *text, const struct render_context *context,
     if (node->changed_at_ms != 0)
         words_time(node->changed_at_ms + context->wall_offset_ms, since);
     text_printf(text, "{\"address\":\"%s\"", node->text);
-    add_name(text, "dc", node->gossip.datacenter);
-    add_name(text, "rack", node->gossip.rack);
+    text_add_member(text, "dc", node->gossip.datacenter);
+    text_add_member(text, "rack", node->gossip.rack);
     text_printf(text, ",\"verdict\":\"%s\",\"reasons\":[", readiness_word(node->verdict.readiness));
-    words_reasons(node, add_reason, text);
+    words_reasons(node, text_add_item, text);
     text_puts(text, "]");
-    add_name(text, "since", since);
+    text_add_member(text, "since", since);
     text_printf(text, ",\"observer\":\"%s\"", observer_word(node));
     add_flag(text, "local", node->local);
     add_flag(text, "seed", node->seed);
@@ -90,7 +72,7 @@ static void add_node(struct text *text, const struct render_context *context,
         text_puts(text, "\"}");
     } else {
         text_puts(text, ",\"view\":null");
-        add_name(text, "missing", line->missing);
+        text_add_member(text, "missing", line->missing);
         text_puts(text, "}");
     }
 }

@@ -110,3 +110,21 @@ void text_free(struct text *text)
     free(text->data);
     *text = (struct text){0};
 }
+
+void text_add_member(struct text *text, const char *name, const char *value)
+{
+    text_printf(text, ",\"%s\":", name);
+    if (*value)
+        text_add_json(text, value);
+    else
+        text_puts(text, "null");
+}
+
+void text_add_item(const char *string, void *userdata)
+{
+    struct text *text = userdata;
+
+    if (text->len > 0 && text->data[text->len - 1] != '[')
+        text_add(text, ",", 1);
+    text_add_json(text, string);
+}

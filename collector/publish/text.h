@@ -21,6 +21,12 @@ void text_printf(struct text *text, const char *format, ...) __attribute__((form
 /* Adds `string` in quotes, escaped as JSON; invalid UTF-8 becomes U+FFFD. */
 void text_add_json(struct text *text, const char *string);
 
+/* Adds `,"name":"value"`, or null when the value is empty. */
+void text_add_member(struct text *text, const char *name, const char *value);
+
+/* Adds `string` to an array of JSON that is open, with its comma. `userdata`: the text. */
+void text_add_item(const char *string, void *userdata);
+
 void text_free(struct text *text);
 
 static inline void text_puts(struct text *text, const char *string)
