@@ -101,6 +101,13 @@ sub ended {
 
 sub nodes { return join ',', map { $hosts->ip($order[$_]) } @_ }
 sub states { my ($job) = @_; return join ' ', map { $_->{state} } @{ $job->{nodes} } }
+
+# By what its systemd says: a host that is idle looks at the store only every 3 s.
+sub wait_running {
+    my ($type, $on) = @_;
+    wait_for(sub { ($hosts->ask($on, 'systemctl', 'is-active', "cassandra-prober-job\@$type.service"))[1] =~ /^activating/m }, "$type to run", 30);
+}
+
 sub kill_collector { my ($on) = @_; $hosts->ask($on, qw(systemctl kill -s KILL prober-collector)) }
 
 # A rolling restart, with whoever leads killed at random moments, and etcd's leader, too.
@@ -189,7 +196,7 @@ $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job
 {
     my $check = Prober::JobCheck->new($hosts);
     my $id = begin('own', '--nodes', nodes(2));
-    wait_for(sub { my $job = active(); $job && $job->{nodes}[0]{state} eq 'running' }, 'it to run', 30);
+    wait_running('own', $order[2]);
     kill_collector($order[2]);
     my $job = ended('own', $id);
     is(states($job), 'done', 'a collector that comes back while the unit runs');
@@ -200,7 +207,7 @@ $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job
     $hosts->must($order[2], 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job@cleanup.service.d
         printf "[Service]\nExecStart=\nExecStart=/bin/sleep 4\n" >/run/systemd/system/cassandra-prober-job@cleanup.service.d/zz.conf; systemctl daemon-reload');
     $id = begin('cleanup', '--nodes', nodes(2));
-    wait_for(sub { my $job = active(); $job && $job->{nodes}[0]{state} eq 'running' }, 'it to run', 30);
+    wait_running('cleanup', $order[2]);
     $hosts->must($order[2], qw(systemctl stop prober-collector));
     wait_for(sub { ($hosts->ask($order[2], qw(systemctl is-active cassandra-prober-job@cleanup.service)))[1] =~ /^inactive/m }, 'the unit to end', 30);
     $hosts->must($order[2], qw(systemctl start prober-collector));
@@ -213,7 +220,7 @@ $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job
 {
     my $check = Prober::JobCheck->new($hosts);
     my $id = begin('own', '--nodes', nodes(2, 3));
-    wait_for(sub { my $job = active(); $job && $job->{nodes}[0]{state} eq 'running' }, 'it to run', 30);
+    wait_running('own', $order[2]);
     is(($hosts->ask(1, qw(proberctl job abort own)))[0], 0, 'aborted');
     my $job = ended('own', $id);
     is(states($job), 'done skipped', 'the current node ends well, the next is left out');
