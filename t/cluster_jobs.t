@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# A rolling restart as a job, of six real Cassandra nodes in two data centers on six booted hosts, under two applications that ask
-# for LOCAL_QUORUM at a low fixed rate and know HAProxy alone. Meanwhile the collector that leads is killed at random moments,
+# Six real Cassandra nodes in two data centers on six booted hosts, under two applications that ask for LOCAL_QUORUM at a low fixed
+# rate and know HAProxy alone. One node is restarted by hand, as README.md has it; then all of them by a job. Meanwhile the collector that leads is killed at random moments,
 # etcd loses its leader, and one node does not come back until somebody mends it. No failure surfaces in the applications, and
 # the journals of all hosts say: never two nodes at once, none twice, none left out silently.
 use strict;
@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(sleep time);
+use Prober::Docs;
 use Prober::Etcd;
 use Prober::Haproxy;
 use Prober::Hosts;
@@ -24,6 +25,7 @@ BEGIN {
 
 use constant RATE   => 15;          # requests a second of each application
 use constant BROKEN => 4;           # the node that does not come back
+use constant WALKED => 3;           # the node that is restarted by hand first
 use constant LIMIT  => 1500;        # s for the job; it takes a fifth of that on a machine that does nothing else
 
 my $began = time;
@@ -44,15 +46,6 @@ $hosts->write_conf($_) for @numbers;
 $hosts->boot;
 say_at('all hosts are up');
 
-# Load balancers leave first, as the packaged drop-in has it.
-for my $number (@numbers) {
-    my $drain = slurp(root() . '/packaging/examples/cassandra.service.d/drain.conf');
-    my $ip = $hosts->ip($number);
-    $drain =~ s/10\.0\.0\.7/$ip/g;
-    $drain =~ s/sleep 10/sleep 4/ or die 'drain.conf has changed';
-    $hosts->must($number, 'sh', '-ec', "mkdir -p /run/systemd/system/cassandra.service.d; printf '%s' '" . ($drain =~ s/'/'\\''/gr)
-        . "' >/run/systemd/system/cassandra.service.d/drain.conf; systemctl daemon-reload");
-}
 $hosts->start_cassandra(@numbers);
 say_at('all nodes are ready');
 
@@ -107,6 +100,46 @@ sub outcome {
 
 my @applications = map { application($_) } sort keys %center;
 
+# A stranger's walk: what README.md says, as it stands there but for the address, on the host of a node. t/boot.t runs the
+# installation before it.
+
+{
+    my $of = $hosts->ip(WALKED);
+    my @commands = Prober::Docs::commands();
+    my @walk = grep { $_->{place} eq 'walk' } @commands;
+    my @install = grep { $_->{file} eq 'README.md' && $_->{section} eq 'Install it' } @commands;
+    cmp_ok(@walk + @install, '<', 10, 'under ten commands: ' . (@install + @walk));
+    my @others = grep { $_ != WALKED } @numbers;
+    my $seen = sub { my ($ready) = @_; return !grep { $hosts->is_ready($_, WALKED) != $ready } @others };
+    my $began = sub { $hosts->must(WALKED, qw(systemctl show -P ExecMainStartTimestampMonotonic cassandra)) };
+    my $before = $began->();
+    for my $command (@walk) {
+        say_at($command->{command});
+        my ($status, $said) = $hosts->ask(WALKED, 'sh', '-c', $command->{command} =~ s/10\.0\.0\.3/$of/r);
+        my $missing = Prober::Docs::says({ says => [ map { s/10\.0\.0\.3/$of/r } @{ $command->{says} } ] }, $said);
+        ok($status == 0 && !defined $missing, Prober::Docs::name($command)) or diag("status $status", defined $missing ? ", missing: $missing" : '', "\n$said");
+        if ($command->{command} =~ /^proberctl drain/) {
+            ok(eval { wait_for(sub { $seen->(0) }, 'the drain', 20) }, 'drained: load balancers leave it');
+            wait_for(sub { $haproxy->stats->{"dc1/$of"}{status} =~ /^DOWN/ }, 'HAProxy to leave it', 20);
+            sleep 2;
+        }
+        ok($seen->(0), 'restarted, and drained still') if $command->{command} =~ /^systemctl restart/;
+        is_deeply([ grep { !$hosts->is_ready(1, $_) } @others ], [], 'the others serve');
+    }
+    isnt($began->(), $before, 'its process is a new one');
+    ok(eval { wait_for(sub { $seen->(1) }, 'it to be back', 60) }, 'it is back, on all hosts');
+    is_deeply([ sort { $a <=> $b } map { $hosts->is_ready(WALKED, $_) ? $_ : () } @numbers ], \@numbers, 'and all are ready');
+}
+
+# Load balancers leave first, as the packaged drop-in has it.
+for my $number (@numbers) {
+    my $drain = slurp(root() . '/packaging/examples/cassandra.service.d/drain.conf');
+    my $ip = $hosts->ip($number);
+    $drain =~ s/10\.0\.0\.7/$ip/g;
+    $drain =~ s/sleep 10/sleep 4/ or die 'drain.conf has changed';
+    $hosts->must($number, 'sh', '-ec', "mkdir -p /run/systemd/system/cassandra.service.d; printf '%s' '" . ($drain =~ s/'/'\\''/gr)
+        . "' >/run/systemd/system/cassandra.service.d/drain.conf; systemctl daemon-reload");
+}
 # The job, and what goes wrong meanwhile.
 
 sub jobs { for my $on (@_ ? @_ : @numbers) { my $jobs = $hosts->document($on, '/jobs'); return $jobs if $jobs && exists $jobs->{active} } return {} }

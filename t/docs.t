@@ -14,7 +14,7 @@ my $root = root();
 my @commands = Prober::Docs::commands();
 cmp_ok(scalar(@commands), '>', 40, 'there are commands');
 is_deeply([ map { Prober::Docs::name($_) } grep { !$_->{place} } @commands ], [], 'each has a place where it is run');
-my %runs = (demo => [ 't/demo.t', qr/demo\(120/ ], walk => [ 't/cluster_walk.t', qr/place\} eq 'walk'/ ],
+my %runs = (demo => [ 't/demo.t', qr/demo\(120/ ], walk => [ 't/cluster_jobs.t', qr/place\} eq 'walk'/ ],
     boot => [ 't/lib/boot_inside.pl', qr/place\} eq 'boot'/ ], scratch => [ 't/docs_commands.t', qr/place\} eq 'scratch'/ ], hosts => [ 't/jobs.t', qr/place\} eq 'hosts'/ ]);
 for my $place (sort keys %runs) {
     my ($file, $how) = @{ $runs{$place} };

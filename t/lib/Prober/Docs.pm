@@ -11,7 +11,7 @@ package Prober::Docs;
 #   my @blocks = Prober::Docs::blocks('haproxy');  # { file, line, text } of other blocks
 #   Prober::Docs::says($command, $output);         # undef, or the line that is missing
 #
-# Places: "demo" (t/demo.t, t/cluster_demo.t), "walk" (t/cluster_walk.t), "boot" (t/lib/boot_inside.pl, in a booted Debian), "hosts"
+# Places: "demo" (t/demo.t, t/cluster_demo.t), "walk" (t/cluster_jobs.t), "boot" (t/lib/boot_inside.pl, in a booted Debian), "hosts"
 # (t/jobs.t, on several of these with etcd) and "scratch" (t/docs_commands.t).
 
 use strict;
