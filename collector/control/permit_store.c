@@ -167,8 +167,7 @@ static void end_shared(struct deal *deal, const struct permit *seen, int64_t rev
     *permit = *seen;
     if (same_node(seen, deal))
         permits_forget_orphan(deal->permits, seen->token); /* now somebody uses it */
-    else
-        strcpy(permit->token, deal->token); /* which gives nothing back */
+    strcpy(permit->token, deal->token);                    /* which gives nothing back */
     deal->answer.shared = true;
     deal->answer.revision = revision;
     end(deal, PERMITS_OK);
@@ -181,10 +180,12 @@ static void take(struct deal *deal, const struct permit *seen, int64_t revision)
     enum permit_state state = permit_state(seen, settings->cluster, store_now_ms(), why);
     struct gate_answer *gate = &deal->answer.gate;
 
-    /* As long as nobody has taken it away it can be renewed, late as it is. */
-    deal->held = same(seen, deal) && (state == PERMIT_HELD || deal->ask.renew);
+    /* As long as nobody has taken it away it can be renewed, late as it is. To start is a part of
+     * stopping: who holds that permit keeps it. */
+    deal->held = same(seen, deal) && (state == PERMIT_HELD || deal->ask.renew) &&
+                 !(seen->kind == PERMIT_STOP && deal->ask.kind == PERMIT_START);
     *gate = (struct gate_answer){.verdict = GATE_YES};
-    if (!deal->held || !deal->ask.renew)
+    if (!deal->ask.renew)
         settings->gate(&deal->ask, state == PERMIT_HELD ? seen : NULL, gate, settings->userdata);
     if (gate->verdict != GATE_YES) {
         end(deal, PERMITS_NO);
@@ -230,7 +231,7 @@ static void give_back(struct deal *deal, const struct permit *seen, int64_t revi
         snprintf(line, sizeof(line), "the permit is another one: %s is to %s (%s)", text,
                  permit_kind_word(seen->kind), seen->who[0] ? seen->who : "somebody");
         if (!his || prober_addr_compare(&seen->node, &deal->ask.node) != 0 ||
-            (deal->own_token && seen->kind != deal->ask.kind)) {
+            seen->kind != deal->ask.kind) {
             if (answer->permit.kind != PERMIT_NONE)
                 end(deal, PERMITS_OK);
             else

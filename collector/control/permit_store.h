@@ -22,7 +22,8 @@ struct permits_ask {
                           twice; of who holds it already: it begins anew */
     const char *who;   /* for people */
     int64_t ttl_ms;
-    bool renew; /* of who holds it: what was begun goes on, so the gate is not asked again */
+    bool renew; /* what was begun goes on, so the gate is not asked again: of who holds it, or has
+                   held it until it was over */
 };
 
 /* What the gate says with that permit (NULL = there is none, or it is over). */
@@ -39,8 +40,8 @@ struct permits_answer {
     enum permits_end end;
     struct permit permit; /* of PERMITS_OK: what was taken; what was given back, or kind
                              PERMIT_NONE: there was none */
-    bool shared; /* a start for which another one's permit is enough, and stays his: one for the
-                    same node, or one to stop another node, with a token that gives nothing back */
+    bool shared; /* a start for which another permit is enough, and stays whose it is: one for the
+                    same node, or one to stop another node; with a token that gives nothing back */
     int64_t revision;        /* of the permit's key */
     struct gate_answer gate; /* a yes may have reasons, too */
     char detail[192];

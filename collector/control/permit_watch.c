@@ -9,6 +9,10 @@
 
 #define INTERVAL_MS 1000
 
+/* So many looks in vain, and the store was away: whoever holds the permit could not renew it, so
+ * that its time does not pass. */
+#define AWAY_LOOKS 5
+
 void permits_add_orphan(struct permits *permits, const struct permit *permit)
 {
     permits->orphans[permits->orphan_at++ % ORPHANS] = *permit;
@@ -35,6 +39,13 @@ static bool is_orphan(const struct permits *permits, const struct permit *permit
     return false;
 }
 
+static int64_t away_ms(const struct permits *permits)
+{
+    int64_t gap_ms = store_now_ms() - permits->seen_ms;
+
+    return gap_ms > AWAY_LOOKS * permits->interval_ms ? gap_ms : 0;
+}
+
 void permits_saw(struct permits *permits, struct permit *permit)
 {
     bool known = permits->seen.kind != PERMIT_NONE &&
@@ -44,7 +55,7 @@ void permits_saw(struct permits *permits, struct permit *permit)
                  strcmp(permits->seen.token, permit->token) != 0 ||
                  permits->seen.seen_down != permit->seen_down;
 
-    permit->seen_since_ms = known ? permits->seen.seen_since_ms : store_now_ms();
+    permit->seen_since_ms = known ? permits->seen.seen_since_ms + away_ms(permits) : store_now_ms();
     permit->down_since_ms =
         known && permits->seen.seen_down ? permits->seen.down_since_ms : store_now_ms();
     permits->seen = *permit;
