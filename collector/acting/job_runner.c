@@ -107,7 +107,9 @@ static bool shows(const struct job *read, const struct job *before, const struct
         return false;
     for (size_t i = 0; i < unsaid->n_nodes; i++)
         if (unsaid->nodes[i].state != before->nodes[i].state &&
-            read->nodes[i].state < unsaid->nodes[i].state)
+            (read->nodes[i].state < unsaid->nodes[i].state ||
+             (unsaid->nodes[i].state < before->nodes[i].state &&
+              read->nodes[i].state != unsaid->nodes[i].state)))
             return false;
     return unsaid->state == before->state || read->state == unsaid->state;
 }
@@ -178,6 +180,7 @@ static void on_job(const struct store_answer *answer, void *userdata)
 
     runner->busy = false;
     job_runner_look_in(runner, interval_ms(runner));
+    runner->no_store = answer->result == STORE_NONE;
     if (answer->result != STORE_OK) {
         set_problem(runner, answer->detail[0] ? answer->detail : store_result_word(answer->result));
         /* That costs nothing; at the start the cluster's name is not known yet. */
@@ -282,6 +285,7 @@ const struct jobs_shown *job_runner_shown(struct job_runner *runner)
     runner->shown = (struct jobs_shown){
         .leader = runner->leader,
         .store = runner->problem,
+        .no_store = runner->no_store,
         .suspended = runner->suspended,
         .active = runner->active ? &runner->job : NULL,
         .last = runner->last.items,

@@ -27,11 +27,13 @@ struct job_runner {
     unsigned until_last;   /* looks until it is read again */
 
     struct job_hand hand;
+    int64_t permit_asked_ms; /* TURN_ASK; CLOCK_BOOTTIME */
     struct job_watch watch;
     struct job_run *runs; /* units that this process has started */
     struct job_ask *asks; /* requests that wait */
 
     char problem[192]; /* with the store, or with what it says */
+    bool no_store;     /* as its last answer had it */
     int64_t read_at_ms;
     uint64_t changes;
     char leader[HOST_ID_LEN]; /* as shown */

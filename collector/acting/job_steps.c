@@ -14,6 +14,8 @@
 /* systemd has said so often that there is no such unit, or nothing. */
 #define FINDS 3
 
+enum errand { ERRAND_TAKE = 0, ERRAND_RENEW, ERRAND_GIVE };
+
 /* A unit that was started. */
 struct job_run {
     struct job_run *next;
@@ -181,6 +183,41 @@ static void look_at_unit(struct job_runner *runner, unit_looked looked)
     runner->busy = unit_look(runner->settings.units, unit, looked, runner) == 0;
 }
 
+static void ask_permit(struct job_runner *runner, size_t node, enum errand errand,
+                       permits_done done);
+static void say_refusal(const struct permits_answer *answer, char why[JOB_WHY_LEN]);
+
+/* Nothing of it has run. `why` "": as the last version said. */
+static void go_back(struct job_runner *runner, size_t node, const char *why)
+{
+    struct job_watch first = {0};
+    struct job job;
+
+    if (job_copy(&runner->job, &job) < 0)
+        return;
+    job_back(&job, node);
+    if (why[0])
+        job_refuse(&job, &first, node, why, job_clock_ms(CLOCK_BOOTTIME));
+    write_job(runner, &job);
+}
+
+static void on_asked(const struct permits_answer *answer, void *userdata)
+{
+    struct job_runner *runner = userdata;
+    size_t node = own_node(runner);
+    char why[JOB_WHY_LEN];
+
+    runner->busy = false;
+    job_runner_look_in(runner, AGAIN_MS);
+    if (!runner->active || !job_may_begin(&runner->job, node) || answer->end == PERMITS_UNKNOWN)
+        return;
+    say_refusal(answer, why);
+    if (job_asked(&runner->hand, answer->end == PERMITS_OK, runner->permit_asked_ms))
+        go_back(runner, node, why);
+    else if (answer->end == PERMITS_OK)
+        job_runner_step(runner);
+}
+
 static void begin(struct job_runner *runner, size_t node)
 {
     sd_id128_t id;
@@ -191,6 +228,7 @@ static void begin(struct job_runner *runner, size_t node)
         return;
     snprintf(runner->hand.run, sizeof(runner->hand.run), "%.16s", sd_id128_to_string(id, text));
     runner->hand.state = HAND_BEGUN;
+    runner->hand.begun_ms = job_clock_ms(CLOCK_BOOTTIME);
     job_begin(&job, node, runner->hand.run, job_clock_ms(CLOCK_REALTIME));
     write_job(runner, &job);
 }
@@ -215,8 +253,15 @@ static void take_turn(struct job_runner *runner)
     case TURN_FIND:
         look_at_unit(runner, on_found);
         break;
+    case TURN_ASK:
+        runner->permit_asked_ms = job_clock_ms(CLOCK_BOOTTIME);
+        ask_permit(runner, node, ERRAND_TAKE, on_asked);
+        break;
     case TURN_BEGIN:
         begin(runner, node);
+        break;
+    case TURN_BACK:
+        go_back(runner, node, "");
         break;
     case TURN_RUN:
         run_unit(runner, node);
@@ -286,8 +331,6 @@ static void on_last(const struct store_answer *answer, void *userdata)
     jobs_last_done(&last);
 }
 
-enum errand { ERRAND_TAKE = 0, ERRAND_RENEW, ERRAND_GIVE };
-
 static struct permits_ask permit_of(const struct job_runner *runner, size_t node,
                                     enum errand errand, char token[JOB_TOKEN_LEN],
                                     char who[PERMIT_WHO_LEN])
@@ -342,6 +385,26 @@ static void on_taken(const struct permits_answer *answer, void *userdata)
         job_done(&job);
 }
 
+/* It was lost, and its node's unit runs. */
+static void on_retaken(const struct permits_answer *answer, void *userdata)
+{
+    struct job_runner *runner = userdata;
+    size_t node = job_current(&runner->job);
+    char why[JOB_WHY_LEN];
+    struct job job;
+
+    runner->busy = false;
+    job_runner_look_in(runner, AGAIN_MS);
+    if (answer->end != PERMITS_NO || !runner->active || node == JOB_NOBODY ||
+        !leader_is_us(runner->settings.leader) || job_copy(&runner->job, &job) < 0)
+        return;
+    say_refusal(answer, why);
+    if (job_lost(&job, &runner->watch, node, why, job_clock_ms(CLOCK_BOOTTIME)))
+        write_job(runner, &job);
+    else
+        job_done(&job);
+}
+
 /* Given back, or begun anew: how that ended is seen with the next look. */
 static void on_permit(const struct permits_answer *answer, void *userdata)
 {
@@ -387,6 +450,9 @@ static void lead(struct job_runner *runner)
         return;
     case JOB_TAKE:
         ask_permit(runner, node, ERRAND_TAKE, on_taken);
+        break;
+    case JOB_RETAKE:
+        ask_permit(runner, node, ERRAND_RENEW, on_retaken);
         break;
     case JOB_GIVE:
         ask_permit(runner, seen.held, ERRAND_GIVE, on_permit);

@@ -8,10 +8,14 @@
  * makes them:
  *
  *     waiting -> granted            the leader, which has taken the permit to stop the node
- *     granted -> running            the node's own host, right before it starts the unit; no way
- * back running -> settling           the node's own host: how the unit ended settling -> done |
- * failed     the leader, when the node is live again; then the permit goes back granted -> waiting
- * | skipped  before anything ran
+ *     granted -> running            the node's own host, which has asked for the permit again, and
+ *                                   so the gate, right before it starts the unit
+ *     running -> settling           the node's own host: how the unit ended
+ *     settling -> done | failed     the leader, when the node is live again; then the permit goes
+ *                                   back
+ *     granted -> waiting | skipped  before anything ran
+ *     running -> waiting            the node's own host, if it has won `running` and could not
+ *                                   start the unit at once: it alone knows that nothing ran
  *
  * At most one node is granted, running or settling. Which is what makes it safe: who is to run the
  * unit has won `running`, which nobody else takes from him, and nobody else can win one before that
@@ -172,10 +176,12 @@ struct job_seen {
 
 enum job_act {
     JOB_REST = 0,
-    JOB_WRITE, /* the job is changed: to be written over the version it was made of */
-    JOB_TAKE,  /* the permit of job_attention(); then job_grant() or job_refuse() */
-    JOB_GIVE,  /* back the permit of seen->held */
-    JOB_FILE,  /* it has ended: to be kept as the last one of its type, and taken away */
+    JOB_WRITE,  /* the job is changed: to be written over the version it was made of */
+    JOB_TAKE,   /* the permit of job_attention(); then job_grant() or job_refuse() */
+    JOB_RETAKE, /* the permit of job_current(), whose unit runs or has run, and which is lost: the
+                   store was away for longer than it holds; job_lost() when it is not to be had */
+    JOB_GIVE,   /* back the permit of seen->held */
+    JOB_FILE,   /* it has ended: to be kept as the last one of its type, and taken away */
 };
 
 /* The leader's next step. */
@@ -189,9 +195,16 @@ void job_grant(struct job *job, size_t node, int64_t wall_ms);
 bool job_refuse(struct job *job, struct job_watch *watch, size_t node, const char *why,
                 int64_t now_ms);
 
+/* The permit is another one's although the unit runs. True: that is worth writing. */
+bool job_lost(struct job *job, struct job_watch *watch, size_t node, const char *why,
+              int64_t now_ms);
+
 /* The node's own host may begin: job_begin() and write it. */
 bool job_may_begin(const struct job *job, size_t node);
 void job_begin(struct job *job, size_t node, const char *run, int64_t wall_ms);
+
+/* Nothing of it has run: it waits for its turn again. */
+void job_back(struct job *job, size_t node);
 
 /* How the unit ended. */
 void job_ran(struct job *job, size_t node, bool good, const char *why);
@@ -202,18 +215,22 @@ void job_ran(struct job *job, size_t node, bool good, const char *why);
  */
 enum job_hand_state {
     HAND_FREE = 0,
-    HAND_FOUND, /* there is such a unit */
-    HAND_BEGUN, /* has asked for `running`, and started nothing yet */
-    HAND_ACTS,  /* runs the unit */
-    HAND_ENDED, /* how that ended is to be written */
+    HAND_FOUND,   /* there is such a unit */
+    HAND_ALLOWED, /* the permit is the job's still, and the gate says yes still */
+    HAND_BEGUN,   /* has asked for `running`, and started nothing yet */
+    HAND_ACTS,    /* runs the unit */
+    HAND_ENDED,   /* how that ended is to be written */
 };
 
 struct job_hand {
     char id[JOB_ID_LEN];  /* the job that this is about */
     char run[JOB_ID_LEN]; /* HAND_BEGUN: what job.run says when that was done */
     enum job_hand_state state;
-    unsigned looks; /* in vain */
-    bool seen;      /* it was found running by a process that has not started it */
+    int64_t allowed_ms; /* HAND_ALLOWED: when that was asked for; CLOCK_BOOTTIME */
+    int64_t begun_ms;   /* HAND_BEGUN: when; CLOCK_BOOTTIME */
+    unsigned refusals;  /* of the gate, one after the other */
+    unsigned looks;     /* in vain */
+    bool seen;          /* it was found running by a process that has not started it */
     bool good;
     char why[JOB_WHY_LEN];
 };
@@ -221,7 +238,9 @@ struct job_hand {
 enum job_turn {
     TURN_NONE = 0,
     TURN_FIND,   /* whether there is such a unit: HAND_FOUND, or job_skip() and write it */
+    TURN_ASK,    /* for the permit again, with the job's token: job_asked() */
     TURN_BEGIN,  /* job_begin() with hand->run made anew, write it, HAND_BEGUN */
+    TURN_BACK,   /* job_back() and write it */
     TURN_RUN,    /* start the unit now, HAND_ACTS */
     TURN_LOOK,   /* what became of the unit: job_looked() */
     TURN_REPORT, /* job_ran() and write it */
@@ -231,6 +250,10 @@ enum job_turn {
  * version. An answer that was on its way for too long is nothing to act on. */
 enum job_turn job_turn(const struct job *job, size_t node, struct job_hand *hand, bool suspended,
                        int64_t asked_ms, int64_t now_ms);
+
+/* What came of TURN_ASK, which was begun at `asked_ms`. True: the gate has refused for so long that
+ * the turn goes back: job_back() and job_refuse(), and write it. */
+bool job_asked(struct job_hand *hand, bool yes, int64_t asked_ms);
 
 /* What systemd says of the unit of a node that is running, and not by this process. `ran_ms`: time
  * of day at which it ran last; 0 = it does not know. */

@@ -9,11 +9,27 @@
  * person has ended the job by force. */
 #define ACT_MS 5000
 
+/* From winning `running` until the unit starts: what was true then is old news later. */
+#define START_MS 10000
+
+/* About a second each: a gate that has said yes to the leader a moment ago may see it a little
+ * later here. */
+#define REFUSALS_MAX 10
+
 /* systemd has not answered so often: it will not. */
 #define LOOKS_MAX 60
 
 /* It has answered so often that nothing has run: what it was asked to start comes no more. */
 #define IDLE_LOOKS_MAX 10
+
+static enum job_turn turn_granted(const struct job_hand *hand, int64_t now_ms)
+{
+    if (hand->state == HAND_FREE)
+        return TURN_FIND;
+    if (hand->state == HAND_ALLOWED && now_ms - hand->allowed_ms <= ACT_MS)
+        return TURN_BEGIN;
+    return TURN_ASK;
+}
 
 enum job_turn job_turn(const struct job *job, size_t node, struct job_hand *hand, bool suspended,
                        int64_t asked_ms, int64_t now_ms)
@@ -24,18 +40,33 @@ enum job_turn job_turn(const struct job *job, size_t node, struct job_hand *hand
     }
     if (node == JOB_NOBODY || job_ended(job))
         return TURN_NONE;
-    if (job_may_begin(job, node)) {
-        if (suspended || now_ms - asked_ms > ACT_MS)
-            return TURN_NONE;
-        return hand->state == HAND_FREE ? TURN_FIND : TURN_BEGIN;
-    }
+    if (job_may_begin(job, node))
+        return suspended || now_ms - asked_ms > ACT_MS ? TURN_NONE : turn_granted(hand, now_ms);
+    if (job->nodes[node].state == JOB_NODE_WAITING && hand->state < HAND_ACTS)
+        hand->state = HAND_FREE;
     if (job->nodes[node].state != JOB_NODE_RUNNING || hand->state == HAND_ACTS)
         return TURN_NONE;
     if (hand->state == HAND_ENDED)
         return TURN_REPORT;
     if (hand->state != HAND_BEGUN || strcmp(hand->run, job->run) != 0)
         return TURN_LOOK;
-    return now_ms - asked_ms > ACT_MS ? TURN_NONE : TURN_RUN;
+    if (now_ms - asked_ms > ACT_MS)
+        return TURN_NONE;
+    return suspended || now_ms - hand->begun_ms > START_MS ? TURN_BACK : TURN_RUN;
+}
+
+bool job_asked(struct job_hand *hand, bool yes, int64_t asked_ms)
+{
+    if (yes) {
+        hand->state = HAND_ALLOWED;
+        hand->allowed_ms = asked_ms;
+        hand->refusals = 0;
+        return false;
+    }
+    if (++hand->refusals < REFUSALS_MAX)
+        return false;
+    hand->refusals = 0;
+    return true;
 }
 
 static void end(struct job_hand *hand, bool good, const char *why)

@@ -148,7 +148,7 @@ static enum job_act lead_granted(struct job *job, struct job_watch *watch, size_
     if (job->state == JOB_ABORTING)
         job_skip(job, node, why, seen->wall_ms);
     else if (seen->suspended)
-        job->nodes[node].state = JOB_NODE_WAITING;
+        job_back(job, node);
     else if (seen->sight.gone)
         job_skip(job, node, seen->sight.why, seen->wall_ms);
     else if (seen->now_ms - watch->since_ms >= GRANT_MS)
@@ -192,7 +192,14 @@ static enum job_act lead_acting(struct job *job, struct job_watch *watch, size_t
     if (seen->sight.live && it->state == JOB_NODE_SETTLING &&
         seen->now_ms - watch->live_since_ms >= settings->stable_ms)
         return settled(job, node, it->bad, NULL, seen->wall_ms);
-    return seen->sight.live && resume(job, it) ? JOB_WRITE : JOB_REST;
+    if (seen->sight.live && resume(job, it))
+        return JOB_WRITE;
+    if (seen->sight.live && it->state == JOB_NODE_RUNNING &&
+        seen->now_ms - watch->live_since_ms >= settings->settle_ms &&
+        tell_of(job, watch, node, "still runs its unit",
+                "or its host cannot say how that ended, as its journal tells", seen->now_ms))
+        return JOB_WRITE;
+    return JOB_REST;
 }
 
 static enum job_act lead_waiting(struct job *job, struct job_watch *watch, size_t node,
@@ -226,11 +233,15 @@ static bool given_up(const struct job *job, size_t node)
 
 /* A permit goes back when nothing of its node runs any more; where that is not known its own rules
  * hold. Nodes have their turns in order: a permit for a later one than this version is about
- * belongs to a later version. */
+ * belongs to a later version. While nothing may be done nobody is kept from doing it by hand. */
 static bool may_give(const struct job *job, const struct job_seen *seen)
 {
-    return seen->held != JOB_NOBODY && seen->held < job_attention(job) &&
-           !given_up(job, seen->held);
+    size_t node = job_attention(job);
+
+    if (seen->held == JOB_NOBODY || given_up(job, seen->held))
+        return false;
+    return seen->held < node || (seen->suspended && seen->held == node && !job_ended(job) &&
+                                 job->nodes[node].state == JOB_NODE_WAITING);
 }
 
 enum job_act job_lead(struct job *job, struct job_watch *watch, const struct job_settings *settings,
@@ -245,8 +256,11 @@ enum job_act job_lead(struct job *job, struct job_watch *watch, const struct job
         return JOB_FILE;
     if (current != JOB_NOBODY && job->nodes[current].state == JOB_NODE_GRANTED)
         return lead_granted(job, watch, current, seen);
-    if (current != JOB_NOBODY)
-        return lead_acting(job, watch, current, settings, seen);
+    if (current != JOB_NOBODY) {
+        enum job_act act = lead_acting(job, watch, current, settings, seen);
+
+        return act == JOB_REST && seen->held == JOB_NOBODY ? JOB_RETAKE : act;
+    }
     if (job->state == JOB_ABORTING)
         end_aborted(job, seen->wall_ms);
     else if (node == JOB_NOBODY)
@@ -270,6 +284,12 @@ bool job_refuse(struct job *job, struct job_watch *watch, size_t node, const cha
     return tell_of(job, watch, node, "waits", why, now_ms);
 }
 
+bool job_lost(struct job *job, struct job_watch *watch, size_t node, const char *why,
+              int64_t now_ms)
+{
+    return tell_of(job, watch, node, "runs its unit without the permit", why, now_ms);
+}
+
 bool job_renews(const struct job *job, size_t node, int64_t ttl_ms, int64_t held_ms)
 {
     enum job_node_state state = job->nodes[node].state;
@@ -289,6 +309,12 @@ void job_begin(struct job *job, size_t node, const char *run, int64_t wall_ms)
     job->nodes[node].state = JOB_NODE_RUNNING;
     job->nodes[node].began_ms = wall_ms;
     snprintf(job->run, sizeof(job->run), "%s", run);
+}
+
+void job_back(struct job *job, size_t node)
+{
+    job->nodes[node].state = JOB_NODE_WAITING;
+    job->nodes[node].began_ms = 0;
 }
 
 void job_ran(struct job *job, size_t node, bool good, const char *why)

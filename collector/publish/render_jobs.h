@@ -9,6 +9,7 @@
 struct jobs_shown {
     const char *leader; /* host id; NULL or "" = nobody is known to lead */
     const char *store;  /* what is wrong with it; "" = nothing */
+    bool no_store;      /* there is none that could decide anything; `store` says why */
     bool suspended;
     const struct job *active; /* NULL = none */
     const struct job *last;   /* the last one of each type */

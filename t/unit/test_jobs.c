@@ -506,18 +506,25 @@ static void who_comes_back_looks_and_does_not_run_it_again(void **state)
 
 static void an_answer_that_was_long_on_its_way_is_nothing_to_act_on(void **state)
 {
-    struct job_hand hand = {.id = "0123456789abcdef", .run = "1", .state = HAND_BEGUN};
+    struct job_hand hand = {.id = "0123456789abcdef", .state = HAND_FOUND};
     struct led led;
 
     (void)state;
     lead_init(&led);
     job_grant(&led.job, 0, 1);
     assert_int_equal(job_turn(&led.job, 0, &hand, false, 1000, 6001), TURN_NONE);
-    assert_int_equal(job_turn(&led.job, 0, &hand, false, 1000, 6000), TURN_BEGIN);
     assert_int_equal(job_turn(&led.job, 0, &hand, true, 1000, 1000), TURN_NONE);
+    /* The permit and the gate are asked again, and soon is when that counts. */
+    assert_int_equal(job_turn(&led.job, 0, &hand, false, 1000, 6000), TURN_ASK);
+    assert_false(job_asked(&hand, true, 6000));
+    assert_int_equal(job_turn(&led.job, 0, &hand, false, 11000, 11000), TURN_BEGIN);
+    assert_int_equal(job_turn(&led.job, 0, &hand, false, 11001, 11001), TURN_ASK);
+    hand.state = HAND_BEGUN;
+    hand.begun_ms = 11000;
+    strcpy(hand.run, "1");
     job_begin(&led.job, 0, "1", 1);
-    assert_int_equal(job_turn(&led.job, 0, &hand, false, 1000, 6001), TURN_NONE);
-    assert_int_equal(job_turn(&led.job, 0, &hand, false, 1000, 6000), TURN_RUN);
+    assert_int_equal(job_turn(&led.job, 0, &hand, false, 11000, 16001), TURN_NONE);
+    assert_int_equal(job_turn(&led.job, 0, &hand, false, 11000, 16000), TURN_RUN);
     hand.state = HAND_ACTS;
     assert_int_equal(job_turn(&led.job, 0, &hand, false, 1000, 1000), TURN_NONE);
     /* Another one's: a copy of this host, or itself before it was started again. */
@@ -525,6 +532,88 @@ static void an_answer_that_was_long_on_its_way_is_nothing_to_act_on(void **state
     strcpy(hand.run, "2");
     assert_int_equal(job_turn(&led.job, 0, &hand, false, 1000, 1000), TURN_LOOK);
     assert_int_equal(job_turn(&led.job, JOB_NOBODY, &hand, false, 1000, 1000), TURN_NONE);
+}
+
+/* It was granted, and then the gate says no here: not at once, as this host may be a moment late.
+ */
+static void a_gate_that_goes_on_to_refuse_takes_the_turn_back(void **state)
+{
+    struct job_hand hand = {.id = "0123456789abcdef", .state = HAND_FOUND};
+    struct led led;
+    int refusals = 1;
+
+    (void)state;
+    lead_init(&led);
+    job_grant(&led.job, 0, 1);
+    while (!job_asked(&hand, false, 1000))
+        refusals++;
+    assert_int_equal(refusals, 10);
+    job_back(&led.job, 0);
+    assert_int_equal(led.nodes[0].state, JOB_NODE_WAITING);
+    assert_int_equal(led.nodes[0].began_ms, 0);
+    assert_int_equal(job_turn(&led.job, 0, &hand, false, 1000, 1000), TURN_NONE);
+    assert_int_equal(hand.state, HAND_FREE);
+}
+
+/* It has won `running`, and the answer came late, or somebody has suspended everything since. */
+static void what_could_not_start_at_once_goes_back(void **state)
+{
+    struct job_hand hand = {
+        .id = "0123456789abcdef", .run = "1", .state = HAND_BEGUN, .begun_ms = 1000};
+    struct led led;
+
+    (void)state;
+    lead_init(&led);
+    job_grant(&led.job, 0, 1);
+    job_begin(&led.job, 0, "1", 1);
+    assert_int_equal(job_turn(&led.job, 0, &hand, false, 11000, 11000), TURN_RUN);
+    assert_int_equal(job_turn(&led.job, 0, &hand, false, 11001, 11001), TURN_BACK);
+    assert_int_equal(job_turn(&led.job, 0, &hand, true, 2000, 2000), TURN_BACK);
+    job_back(&led.job, 0);
+    /* Nobody is kept from doing by hand what is suspended. */
+    led.seen.suspended = true;
+    led.seen.held = 0;
+    assert_int_equal(lead(&led, 0), JOB_GIVE);
+    led.seen.held = JOB_NOBODY;
+    assert_int_equal(lead(&led, 0), JOB_WRITE);
+    assert_string_equal(led.job.why, "suspended");
+}
+
+/* The store was away for longer than the permit holds. */
+static void a_permit_that_was_lost_is_taken_again(void **state)
+{
+    struct job_watch watch = {0};
+    struct led led;
+
+    (void)state;
+    lead_init(&led);
+    job_grant(&led.job, 0, 1);
+    job_begin(&led.job, 0, "1", 1);
+    led.seen.held = 0;
+    assert_int_equal(lead(&led, 0), JOB_REST);
+    led.seen.held = JOB_NOBODY;
+    assert_int_equal(lead(&led, 1000), JOB_RETAKE);
+    assert_true(job_lost(&led.job, &watch, 0, "the permit is held: somebody else", 2000));
+    assert_string_equal(led.job.why, "10.0.0.1 runs its unit without the permit: the permit is "
+                                     "held: somebody else");
+}
+
+/* Its node is well, and nobody hears how the unit ended: its host may not reach the store. */
+static void a_unit_that_runs_for_long_is_told(void **state)
+{
+    struct led led;
+
+    (void)state;
+    lead_init(&led);
+    job_grant(&led.job, 0, 1);
+    job_begin(&led.job, 0, "1", 1);
+    led.seen.held = 0;
+    led.seen.sight.live = true;
+    assert_int_equal(lead(&led, 0), JOB_REST);
+    assert_int_equal(lead(&led, settings.settle_ms - 1), JOB_REST);
+    assert_int_equal(lead(&led, 1), JOB_WRITE);
+    assert_non_null(strstr(led.job.why, "10.0.0.1 still runs its unit"));
+    assert_int_equal(lead(&led, 1000), JOB_REST);
 }
 
 static void tokens(void **state)
@@ -698,6 +787,10 @@ int main(void)
         cmocka_unit_test(aborted_by_force),
         cmocka_unit_test(who_comes_back_looks_and_does_not_run_it_again),
         cmocka_unit_test(an_answer_that_was_long_on_its_way_is_nothing_to_act_on),
+        cmocka_unit_test(a_gate_that_goes_on_to_refuse_takes_the_turn_back),
+        cmocka_unit_test(what_could_not_start_at_once_goes_back),
+        cmocka_unit_test(a_permit_that_was_lost_is_taken_again),
+        cmocka_unit_test(a_unit_that_runs_for_long_is_told),
         cmocka_unit_test(tokens),
         cmocka_unit_test(as_json),
         cmocka_unit_test(what_is_no_job_is_refused),

@@ -14,6 +14,9 @@
 #define FAULTS_MS 240000 /* then nothing more goes wrong */
 #define END_MS    900000 /* then the job has ended */
 
+#define RIVAL                                                                                      \
+    (JOB_NOBODY - 1) /* somebody else stops a node: the permit is for no node of the job */
+
 static const struct job_settings settings = {.settle_ms = 30000, .stable_ms = 2000};
 
 enum op_kind { OP_NONE = 0, OP_GET, OP_PUT };
@@ -55,8 +58,10 @@ struct world {
     struct job job; /* in the store */
     int revision;
     size_t permit; /* the node it is for */
-    bool suspended;
-    unsigned runs, crashes, lost, conflicts, paused;
+    int64_t permit_at_ms, permit_ttl_ms;
+    int64_t rival_until_ms;
+    bool suspended, gate; /* what it says: all that is not of this job */
+    unsigned runs, crashes, lost, conflicts, paused, refused, backs, rivals;
 };
 
 static bool faulty(const struct world *world)
@@ -124,7 +129,40 @@ static void apply(struct world *world, struct op *op)
     op->got = ++world->revision;
 }
 
-/* The heart of it: when a unit starts, all else is well. */
+/* One compare-and-set of a key of the same store. `renew`: the gate is not asked. */
+static bool take_permit(struct world *world, size_t node, bool renew)
+{
+    if ((!renew && !world->gate) || (world->permit != JOB_NOBODY && world->permit != node)) {
+        world->refused++;
+        return false;
+    }
+    world->permit = node;
+    world->permit_at_ms = world->now_ms;
+    world->permit_ttl_ms = renew ? JOB_PERMIT_RUN_MS : JOB_PERMIT_GRANT_MS;
+    return true;
+}
+
+/* Somebody else asks, too. What is over is his: it was given back, or its time has passed and its
+ * node serves. He stops a node, and nothing of the job may begin meanwhile. */
+static void tick_rival(struct world *world)
+{
+    size_t at = world->permit;
+    bool over = at == JOB_NOBODY || (at != RIVAL && live(&world->host[at], world->now_ms) &&
+                                     world->now_ms - world->permit_at_ms >= world->permit_ttl_ms);
+
+    if (at == RIVAL && (world->now_ms >= world->rival_until_ms || !faulty(world))) {
+        world->permit = JOB_NOBODY;
+    } else if (faulty(world) && over && chance(world, 60)) {
+        world->permit = RIVAL;
+        world->rival_until_ms = world->now_ms + (int64_t)random_below(&world->random, 30000);
+        world->rivals++;
+    }
+    if (chance(world, world->gate ? 60 : 20) || !faulty(world))
+        world->gate = !faulty(world) || !world->gate;
+}
+
+/* The heart of it: when a unit starts, all else is well. What was asked for has been so for some
+ * seconds at most. */
 static void run_unit(struct world *world, size_t at)
 {
     struct host *host = &world->host[at];
@@ -135,6 +173,7 @@ static void run_unit(struct world *world, size_t at)
     }
     assert_int_equal(host->ran++, 0);
     assert_true(world->permit == at);
+    assert_true(world->now_ms - world->permit_at_ms <= 20000);
     world->runs++;
     host->unit_runs = true;
     host->unit_began_ms = world->now_ms;
@@ -177,11 +216,26 @@ static bool take_turn(struct world *world, size_t at)
         job_skip(&job, node, "there is no such unit", world->now_ms);
         put(world, host, &job, false);
         return true;
+    case TURN_ASK:
+        if (job_asked(&host->hand, take_permit(world, at, false), world->now_ms)) {
+            job_copy(&host->seen, &job);
+            job_back(&job, node);
+            put(world, host, &job, false);
+            return true;
+        }
+        return host->hand.state == HAND_ALLOWED && take_turn(world, at);
+    case TURN_BACK:
+        job_copy(&host->seen, &job);
+        job_back(&job, node);
+        put(world, host, &job, false);
+        world->backs++;
+        return true;
     case TURN_BEGIN:
         job_copy(&host->seen, &job);
         snprintf(host->hand.run, sizeof(host->hand.run), "%llx",
                  (unsigned long long)next_random(&world->random));
         host->hand.state = HAND_BEGUN;
+        host->hand.begun_ms = world->now_ms;
         job_begin(&job, node, host->hand.run, world->now_ms);
         put(world, host, &job, true);
         return true;
@@ -207,7 +261,7 @@ static bool lead(struct world *world, struct host *host)
 {
     size_t node = job_attention(&host->seen);
     struct job_seen seen = {.suspended = world->suspended,
-                            .held = world->permit,
+                            .held = world->permit == RIVAL ? JOB_NOBODY : world->permit,
                             .now_ms = world->now_ms,
                             .wall_ms = world->now_ms};
     struct job job;
@@ -230,19 +284,25 @@ static bool lead(struct world *world, struct host *host)
         write = true;
         break;
     case JOB_TAKE:
-        /* The permit, a key of the same store: one compare-and-set. */
-        if (world->permit == JOB_NOBODY || world->permit == node) {
-            world->permit = node;
+        if (take_permit(world, node, false)) {
             job_grant(&job, node, world->now_ms);
             write = true;
         } else {
             write = job_refuse(&job, &host->watch, node, "held by another one", world->now_ms);
         }
         break;
+    case JOB_RETAKE:
+        write = !take_permit(world, node, true) &&
+                job_lost(&job, &host->watch, node, "held by another one", world->now_ms);
+        break;
     case JOB_GIVE:
         world->permit = JOB_NOBODY;
         break;
     case JOB_REST:
+        if (seen.held != JOB_NOBODY && seen.held == job_current(&job) &&
+            job_renews(&job, seen.held, world->permit_ttl_ms, world->now_ms - world->permit_at_ms))
+            take_permit(world, seen.held, true);
+        break;
     case JOB_FILE:
         break;
     }
@@ -350,7 +410,8 @@ static void tick_people(struct world *world)
 
 static void start(struct world *world, uint64_t seed)
 {
-    *world = (struct world){.random = seed * 0x9E3779B97F4A7C15ULL + 1, .permit = JOB_NOBODY};
+    *world = (struct world){
+        .random = seed * 0x9E3779B97F4A7C15ULL + 1, .permit = JOB_NOBODY, .gate = true};
     world->now_ms = 1000;
     world->n = 2 + random_below(&world->random, HOSTS_MAX - 1);
     world->revision = 1;
@@ -395,6 +456,7 @@ static void check_end(const struct world *world)
 static void whatever_happens_one_node_at_a_time(void **state)
 {
     unsigned ends[JOB_STATES] = {0}, runs = 0, crashes = 0, lost = 0, conflicts = 0, paused = 0;
+    unsigned refused = 0, backs = 0, rivals = 0;
 
     (void)state;
     for (uint64_t seed = 1; seed <= SCHEDULES; seed++) {
@@ -405,6 +467,7 @@ static void whatever_happens_one_node_at_a_time(void **state)
             world.now_ms += TICK_MS / 2 + (int64_t)random_below(&world.random, TICK_MS);
             tick_leaders(&world);
             tick_people(&world);
+            tick_rival(&world);
             for (size_t i = 0; i < world.n; i++)
                 tick_host(&world, i);
         }
@@ -417,19 +480,23 @@ static void whatever_happens_one_node_at_a_time(void **state)
         lost += world.lost;
         conflicts += world.conflicts;
         paused += world.paused;
+        refused += world.refused;
+        backs += world.backs;
+        rivals += world.rivals;
         for (size_t i = 0; i < world.n; i++) {
             job_done(&world.host[i].seen);
             job_done(&world.host[i].op.value);
         }
         job_done(&world.job);
     }
-    print_message("%u units ran; %u crashes, %u lost, %u conflicts, %u pauses; %u done, %u failed, "
-                  "%u aborted\n",
-                  runs, crashes, lost, conflicts, paused, ends[JOB_DONE], ends[JOB_FAILED],
-                  ends[JOB_ABORTED]);
+    print_message(
+        "%u units ran; %u crashes, %u lost, %u conflicts, %u pauses, %u refusals, %u turns "
+        "given back, %u permits of others; %u done, %u failed, %u aborted\n",
+        runs, crashes, lost, conflicts, paused, refused, backs, rivals, ends[JOB_DONE],
+        ends[JOB_FAILED], ends[JOB_ABORTED]);
     /* The faults were there. */
     assert_true(runs > SCHEDULES && crashes > 1000 && lost > 1000 && conflicts > 1000 &&
-                paused > 100);
+                paused > 100 && refused > 1000 && backs > 100 && rivals > 1000);
     assert_true(ends[JOB_DONE] > 1000 && ends[JOB_FAILED] > 100 && ends[JOB_ABORTED] > 100);
 }
 
