@@ -120,7 +120,7 @@ SKIP: {
 
 # What the alerts and notes ask for is there.
 {
-    my $metrics = source('collector/publish/metrics.c') . source('collector/publish/metrics_nodes.c');
+    my $metrics = join '', map { source("collector/publish/$_.c") } qw(metrics metrics_nodes metrics_jobs);
     my %there = map { +"cassandra_prober_$_" => 1 } $metrics =~ /\b(?:metrics_)?(?:family|counter|gauge|seconds)\(text, "(\w+)"/g,
         ($metrics =~ /\bflags\[\] = \{(.*?)\n\};/s)[0] =~ /\{"(\w+)",/g;
     cmp_ok(scalar(keys %there), '>', 10, 'the metrics are found');

@@ -135,4 +135,5 @@ void render_metrics(struct text *text, const struct render_context *context,
           region_is_ready(context));
     add_service(text, context, figures);
     metrics_add_nodes(text, context);
+    metrics_add_jobs(text, context);
 }

@@ -31,6 +31,7 @@ void render_metrics(struct text *text, const struct render_context *context,
 void metrics_family(struct text *text, const char *name, const char *type, const char *help);
 void metrics_gauge(struct text *text, const char *name, const char *help, uint64_t value);
 void metrics_add_nodes(struct text *text, const struct render_context *context);
+void metrics_add_jobs(struct text *text, const struct render_context *context);
 
 #define METRICS_PREFIX "cassandra_prober_"
 

@@ -2,6 +2,7 @@
 #include "model_util.h"
 #include "publish/agent_line.h"
 #include "publish/metrics.h"
+#include "publish/render_jobs.h"
 
 static char *metrics_of(struct fleet *fleet, bool opinions, struct text *text)
 {
@@ -24,10 +25,10 @@ static char *metrics_of(struct fleet *fleet, bool opinions, struct text *text)
 
 static void has(const char *text, const char *line)
 {
-    const char *at = strstr(text, line);
-
-    if (!at || (at != text && at[-1] != '\n') || at[strlen(line)] != '\n')
-        fail_msg("no line %s in\n%s", line, text);
+    for (const char *at = strstr(text, line); at; at = strstr(at + 1, line))
+        if ((at == text || at[-1] == '\n') && at[strlen(line)] == '\n')
+            return;
+    fail_msg("no line %s in\n%s", line, text);
 }
 
 static void figures_and_times(void **state)
@@ -101,6 +102,51 @@ static void what_is_wrong_with_a_node(void **state)
     fleet_done(&fleet);
 }
 
+/* The job that runs, whoever leads; without a store there is nothing to tell. */
+static void what_acts(void **state)
+{
+    struct job_node nodes[] = {{.state = JOB_NODE_DONE},
+                               {.state = JOB_NODE_SETTLING},
+                               {.state = JOB_NODE_WAITING},
+                               {.state = JOB_NODE_WAITING}};
+    struct job active = {.type = "restart", .state = JOB_PAUSED, .nodes = nodes, .n_nodes = 4};
+    const struct job last[] = {{.type = "cleanup", .state = JOB_FAILED},
+                               {.type = "repair", .state = JOB_DONE}};
+    struct jobs_shown jobs = {.leader = "host-1", .store = "", .last = last, .n_last = 2};
+    struct render_context context = {.host = "host-1", .jobs = &jobs};
+    struct text text = {0};
+
+    (void)state;
+    metrics_add_jobs(&text, &context);
+    text_add(&text, "", 1);
+    has(text.data, "cassandra_prober_leader 1");
+    has(text.data, "cassandra_prober_coordination_store_up 1");
+    has(text.data, "cassandra_prober_job_last_failed{type=\"cleanup\"} 1");
+    has(text.data, "cassandra_prober_job_last_failed{type=\"repair\"} 0");
+    assert_null(strstr(text.data, "job_state{"));
+    assert_null(strstr(text.data, "job_nodes{"));
+
+    jobs.active = &active;
+    jobs.store = "etcd: timeout";
+    context.host = "host-2";
+    text_reset(&text);
+    metrics_add_jobs(&text, &context);
+    text_add(&text, "", 1);
+    has(text.data, "cassandra_prober_leader 0");
+    has(text.data, "cassandra_prober_coordination_store_up 0");
+    has(text.data, "cassandra_prober_job_state{type=\"restart\",state=\"running\"} 0");
+    has(text.data, "cassandra_prober_job_state{type=\"restart\",state=\"paused\"} 1");
+    has(text.data, "cassandra_prober_job_nodes{type=\"restart\",state=\"waiting\"} 2");
+    has(text.data, "cassandra_prober_job_nodes{type=\"restart\",state=\"running\"} 0");
+    has(text.data, "cassandra_prober_job_nodes{type=\"restart\",state=\"settling\"} 1");
+
+    jobs.no_store = true;
+    text_reset(&text);
+    metrics_add_jobs(&text, &context);
+    assert_int_equal(text.len, 0);
+    text_free(&text);
+}
+
 static void a_line_for_haproxy(void **state)
 {
     char line[AGENT_LINE_LEN] = "";
@@ -149,6 +195,7 @@ int main(void)
         cmocka_unit_test(figures_and_times),
         cmocka_unit_test(names_cannot_break_the_format),
         cmocka_unit_test(what_is_wrong_with_a_node),
+        cmocka_unit_test(what_acts),
         cmocka_unit_test(a_line_for_haproxy),
         cmocka_unit_test(a_line_has_an_end),
     };
