@@ -281,9 +281,13 @@ int control_set(struct control *control, const char *key, const char *text, cons
     return operator_state_change(control->state, &change, control_host(control), NULL, NULL);
 }
 
-static int set_value(const char *key, const char *text, void *userdata)
+static int set_value(const char *key, const char *text, uint64_t after, void *userdata)
 {
-    return control_set(userdata, key, text, "automatic");
+    struct control *control = userdata;
+    const struct value_change change = {
+        .key = key, .text = text, .user = "automatic", .after = after};
+
+    return operator_state_change(control->state, &change, control_host(control), NULL, NULL);
 }
 
 static bool is_suspended(void *userdata)

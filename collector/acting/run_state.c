@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,17 @@ struct run_states {
     char who[PERMIT_WHO_LEN];
 };
 
+static bool is(const char *text, const char *word)
+{
+    return strcmp(text, word) == 0;
+}
+
+static bool is_running(const struct unit_state *state)
+{
+    return is(state->active, "active") || is(state->active, "activating") ||
+           is(state->active, "reloading");
+}
+
 static int64_t monotonic_ms(void)
 {
     struct timespec ts;
@@ -94,7 +106,23 @@ static void recall(struct run_states *run_state)
     fclose(file);
 }
 
-/* On disk before anything is done. */
+static int sync_directory(const char *path)
+{
+    char copy[PATH_MAX];
+    int fd, r = 0;
+
+    snprintf(copy, sizeof(copy), "%s", path);
+    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (fsync(fd) < 0)
+        r = -errno;
+    close(fd);
+    return r;
+}
+
+/* On disk before anything is done. A disk that hangs would hold up the whole loop, and what is so
+ * rare and so short as this is not worth a thread. */
 static int remember(struct run_states *run_state, const struct version *version)
 {
     char line[PROBER_ADDR_STRLEN + HOST_ID_LEN + 32], temporary[PATH_MAX];
@@ -113,6 +141,8 @@ static int remember(struct run_states *run_state, const struct version *version)
     close(fd);
     if (r == 0 && rename(temporary, run_state->path) < 0)
         r = -errno;
+    if (r == 0)
+        r = sync_directory(run_state->path);
     if (r < 0)
         unlink(temporary);
     else
@@ -182,7 +212,8 @@ static void tell_end(const struct run_states *run_state, const struct unit_resul
               good ? "" : result->detail);
 }
 
-/* Back to RUN, unless somebody has said something else meanwhile. */
+/* Back to RUN, unless somebody has said something else meanwhile, be it where this host has not
+ * heard it yet. */
 static void restart_ended(struct run_states *run_state)
 {
     const struct node *node = subject(run_state);
@@ -193,9 +224,26 @@ static void restart_ended(struct run_states *run_state)
         return;
     snprintf(key, sizeof(key), RUN_STATE_KEY "%s", node->text);
     run_state_text(RUN_STATE_RUN, "", text);
-    r = run_state->settings.set(key, text, run_state->settings.userdata);
+    r = run_state->settings.set(key, text, node->run.counter, run_state->settings.userdata);
     if (r < 0)
         log_error("cannot set the run state of %s back to RUN: %s", node->text, strerror(-r));
+}
+
+/* It was not stopped: nobody has to wait for it. */
+static void on_left(const struct unit_state *state, void *userdata)
+{
+    struct run_states *run_state = userdata;
+
+    if (state->known &&
+        (strcmp(state->active, "active") == 0 || strcmp(state->active, "activating") == 0 ||
+         strcmp(state->active, "reloading") == 0))
+        give_back(run_state);
+    run_state->step = STEP_IDLE;
+}
+
+static bool stops(const struct run_states *run_state)
+{
+    return run_state->state == RUN_STATE_STOP || run_state->state == RUN_STATE_TERMINATE;
 }
 
 static void on_unit(const struct unit_result *result, void *userdata)
@@ -218,7 +266,18 @@ static void on_unit(const struct unit_result *result, void *userdata)
     if (run_state->state == RUN_STATE_RESTART)
         restart_ended(run_state);
     run_state->step = STEP_IDLE;
+    if (stops(run_state) && (result->end == UNIT_FAILED || result->end == UNIT_UNKNOWN) &&
+        unit_look(run_state->units, run_state->unit, on_left, run_state) == 0)
+        run_state->step = STEP_UNIT;
     changed(run_state);
+}
+
+static void say_unwritten(struct run_states *run_state, int error)
+{
+    char why[128];
+
+    snprintf(why, sizeof(why), "cannot write %.80s: %s", run_state->path, strerror(-error));
+    wait_because(run_state, why);
 }
 
 static void act_on_unit(struct run_states *run_state, struct node *node)
@@ -232,11 +291,8 @@ static void act_on_unit(struct run_states *run_state, struct node *node)
                      run_state);
     }
     if (r < 0) {
-        char why[128];
-
         give_back(run_state);
-        snprintf(why, sizeof(why), "cannot write %.80s: %s", run_state->path, strerror(-r));
-        wait_because(run_state, why);
+        say_unwritten(run_state, r);
         return;
     }
     log_event(&(struct log_event){.priority = LOG_NOTICE,
@@ -308,20 +364,12 @@ static void ask_permit(struct run_states *run_state, const struct node *node)
         wait_because(run_state, strerror(-r));
 }
 
-static bool is(const char *text, const char *word)
-{
-    return strcmp(text, word) == 0;
-}
-
 /* What is so already needs no permit. */
 static void on_looked(const struct unit_state *state, void *userdata)
 {
     struct run_states *run_state = userdata;
     const struct node *node = subject(run_state);
-    bool runs = is(state->active, "active") || is(state->active, "activating") ||
-                is(state->active, "reloading");
     bool stopped = is(state->active, "inactive") || is(state->active, "failed");
-    bool stops = run_state->state == RUN_STATE_STOP || run_state->state == RUN_STATE_TERMINATE;
     char why[192];
 
     if (!node) {
@@ -329,10 +377,14 @@ static void on_looked(const struct unit_state *state, void *userdata)
     } else if (!state->known) {
         snprintf(why, sizeof(why), "systemd does not tell of %s", run_state->unit);
         wait_because(run_state, why);
-    } else if ((stops && stopped) || (run_state->state == RUN_STATE_RUN && runs)) {
-        if (remember(run_state, &run_state->now) == 0)
+    } else if ((stops(run_state) && stopped) ||
+               (run_state->state == RUN_STATE_RUN && is_running(state))) {
+        int r = remember(run_state, &run_state->now);
+
+        if (r < 0)
+            say_unwritten(run_state, r);
+        else
             wait_because(run_state, "");
-        run_state->step = STEP_IDLE;
     } else {
         ask_permit(run_state, node);
     }
@@ -363,9 +415,19 @@ static void release_stop(struct run_states *run_state, const struct node *local)
     give_back(run_state);
 }
 
+/* Why a restart failed is told until the node is back. */
+static void forget_failure(struct run_states *run_state, struct node *local)
+{
+    if (local->run.state != RUN_STATE_RUN || !is(local->run.user, "automatic") ||
+        !local->run.waits[0] || local->verdict.readiness != READY)
+        return;
+    run_states_wait(run_state->settings.cluster, local, "");
+    changed(run_state);
+}
+
 void run_state_act(struct run_states *run_state, const char *unit)
 {
-    const struct node *local = run_state->settings.cluster->local;
+    struct node *local = run_state->settings.cluster->local;
     struct version version;
     int r;
 
@@ -385,11 +447,14 @@ void run_state_act(struct run_states *run_state, const char *unit)
             run_state->step = STEP_IDLE;
             run_state->again_ms = monotonic_ms() + AGAIN_MS;
         }
+        forget_failure(run_state, local);
         return;
     }
     /* That a restart has been carried out is no wish to start. */
     if (local->run.state == RUN_STATE_RUN && is(local->run.user, "automatic")) {
-        remember(run_state, &version);
+        r = remember(run_state, &version);
+        if (r < 0)
+            say_unwritten(run_state, r);
         return;
     }
     if (run_state->settings.suspended(run_state->settings.userdata)) {

@@ -5,8 +5,11 @@
  *
  *   RUN        starts the unit; the permit is over when the node is ready
  *   STOP       stops it, and gives the permit back when its process is gone and somebody has seen
- * it down: not by what systemd answers, which may be late or lost RESTART    restarts it, and sets
- * the run state back to RUN; the permit is over when the node is ready again TERMINATE  as STOP
+ *              it down: not by what systemd answers, which may be late or lost; or when systemd has
+ *              failed to, and the unit runs on
+ *   RESTART    restarts it, and sets the run state back to RUN; the permit is over when the node is
+ *              ready again
+ *   TERMINATE  as STOP
  *
  * What the permit refuses is asked for again and again until another version comes.
  */
@@ -24,8 +27,9 @@ struct run_state_settings {
     const char *state_path; /* copied; ".runstate" comes after it */
     struct cluster *cluster;
     struct permits *permits;
-    /* Sets the value of a key, as the collector itself. 0: it will be. */
-    int (*set)(const char *key, const char *text, void *userdata);
+    /* Sets the value of a key, as the collector itself, unless something was said since the version
+     * with the counter `after`. 0: it will be. */
+    int (*set)(const char *key, const char *text, uint64_t after, void *userdata);
     bool (*suspended)(void *userdata); /* nothing may be done; asked right before it is */
     void (*changed)(void *userdata);   /* judge and publish */
     void *userdata;

@@ -94,6 +94,10 @@ void run_states_apply(struct cluster *cluster, const struct values *values)
             strcmp(run.host, node->run.host) == 0)
             continue;
         run.restarting = node->run.restarting;
+        /* Why it failed is not over with it. */
+        if (node->run.state == RUN_STATE_RESTART && run.state == RUN_STATE_RUN &&
+            strcmp(run.user, "automatic") == 0)
+            memcpy(run.waits, node->run.waits, sizeof(run.waits));
         node->run = run;
         mark_verdict(cluster, node);
     }

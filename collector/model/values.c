@@ -220,7 +220,7 @@ int values_change(struct values *values, const struct value_change *change, cons
 {
     struct value value = {
         .text = (char *)change->text,
-        .counter = next_counter(values, wall_ms),
+        .counter = change->after ? change->after + 1 : next_counter(values, wall_ms),
         .at_ms = wall_ms,
         .ttl_ms = change->ttl_ms,
         .until_ms = change->ttl_ms > 0 ? wall_ms + change->ttl_ms : 0,
@@ -234,6 +234,12 @@ int values_change(struct values *values, const struct value_change *change, cons
         strncpy(value.user, change->user, sizeof(value.user) - 1);
     if (!is_value(&value))
         return -EINVAL;
+    if (change->after) {
+        const struct value *held = lookup(values, value.key);
+
+        if (held && compare_versions(&value, held) <= 0)
+            return 0;
+    }
     return put(values, &value);
 }
 

@@ -57,6 +57,8 @@ struct value_change {
     const char *text; /* NULL = back to automatic */
     const char *user;
     int64_t ttl_ms; /* 0 = has no end */
+    uint64_t after; /* what follows by itself from the version with that counter: whatever was said
+                       since wins, wherever it was; 0 = it is the newest */
 };
 
 void values_free(struct values *values);

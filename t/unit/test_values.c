@@ -77,7 +77,7 @@ static void versions(void **state)
 
     /* Who has forgotten everything and says something is not overruled by what is older. */
     values_free(&b);
-    assert_int_equal(values_change(&b, &(struct value_change){"region/eu/dcs", "[3]", "ops", 0},
+    assert_int_equal(values_change(&b, &(struct value_change){"region/eu/dcs", "[3]", "ops", 0, 0},
                                    "host-b", NOW + 1000),
                      0);
     assert_int_equal(values_merge(&b, values_find(&a, "region/eu/dcs"), NOW + 1000), 0);
@@ -92,6 +92,31 @@ static void versions(void **state)
     assert_int_equal(values_merge(&b, &a.items[0], NOW), 0);
     assert_int_equal(values_merge(&a, &b.items[0], NOW), 1);
     assert_same(&a, &b);
+
+    /* What follows by itself gives way to what was said since, wherever, and in whatever order that
+     * is heard of. */
+    {
+        const struct value_change automatic = {"region/eu/dcs", "[9]", "automatic", 0, NOW};
+
+        values_free(&a);
+        values_free(&b);
+        assert_int_equal(change(&a, "region/eu/dcs", "[1]", "host-a", 0), 0);
+        assert_int_equal(values_find(&a, "region/eu/dcs")->counter, NOW);
+        assert_int_equal(change(&b, "region/eu/dcs", "[2]", "host-b", 0), 0);
+        b.items[0].counter = NOW + 60000;
+        assert_int_equal(values_change(&a, &automatic, "host-a", NOW + 90000), 0);
+        assert_string_equal(text_of(&a, "region/eu/dcs"), "[9]");
+        assert_int_equal(values_merge(&b, &a.items[0], NOW), 0);
+        assert_int_equal(values_merge(&a, &b.items[0], NOW), 1);
+        assert_string_equal(text_of(&a, "region/eu/dcs"), "[2]");
+        assert_int_equal(values_change(&a, &automatic, "host-a", NOW + 90000), 0);
+        assert_string_equal(text_of(&a, "region/eu/dcs"), "[2]");
+        values_free(&a);
+        values_free(&b);
+        assert_int_equal(change(&a, "region/eu/dcs", "[1]", "host-a", 0), 0);
+        assert_int_equal(change(&b, "region/eu/dcs", "[2]", "host-b", 0), 0);
+        assert_int_equal(values_merge(&a, &b.items[0], NOW), 1);
+    }
 
     /* A tombstone is a version as any other. */
     assert_int_equal(change(&a, "region/eu/dcs", NULL, "host-a", 0), 0);
