@@ -49,6 +49,11 @@ static void on_elsewhere(void *userdata)
         collector_judge_soon(collector);
 }
 
+static bool may_judge(void *userdata)
+{
+    return collector_may_judge(userdata);
+}
+
 /* HAProxy's agent checks. Nothing is said from data that is not to be judged by, nor of an own node
  * that nobody has asked yet who it is. */
 static bool on_agent(const struct prober_addr *address, char line[AGENT_LINE_LEN], void *userdata)
@@ -170,7 +175,7 @@ static int start(struct collector *collector)
         return r;
     r = acting_new(collector->event, collector->conf, collector->cluster, collector->control,
                    collector->record,
-                   &(struct acting_handlers){collector_context, on_elsewhere, collector},
+                   &(struct acting_handlers){collector_context, on_elsewhere, may_judge, collector},
                    &collector->acting);
     if (r < 0)
         return r;

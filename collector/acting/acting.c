@@ -48,6 +48,13 @@ static void fill_context(void *userdata, struct render_context *ret)
     acting->handlers.context(acting->handlers.userdata, ret);
 }
 
+static bool may_judge(void *userdata)
+{
+    const struct acting *acting = userdata;
+
+    return acting->handlers.may_judge(acting->handlers.userdata);
+}
+
 static int start_coordination(struct acting *acting, sd_event *event, struct record *record)
 {
     const struct coordination_settings settings = {
@@ -57,6 +64,7 @@ static int start_coordination(struct acting *acting, sd_event *event, struct rec
         .record = record,
         .context = fill_context,
         .changed = on_changed,
+        .may_judge = may_judge,
         .userdata = acting,
     };
     int r = coordination_new(&settings, &acting->coordination);

@@ -17,7 +17,8 @@ struct acting;
 
 struct acting_handlers {
     void (*context)(void *userdata, struct render_context *ret); /* what the gates are asked with */
-    void (*changed)(void *userdata); /* there is something else to be shown */
+    void (*changed)(void *userdata);   /* there is something else to be shown */
+    bool (*may_judge)(void *userdata); /* what is known of nodes is of now */
     void *userdata;
 };
 

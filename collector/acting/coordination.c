@@ -86,6 +86,13 @@ static void on_gate(const struct permits_ask *ask, const struct permit *seen,
     struct gate_context gate;
     struct gate_room room;
 
+    if (!coordination->settings.may_judge(coordination->settings.userdata)) {
+        ret->verdict = GATE_UNKNOWN;
+        ret->n_reasons = 1;
+        snprintf(ret->reasons[0], GATE_REASON_LEN,
+                 "this host has just begun, or did not run for a while: it asks all nodes anew");
+        return;
+    }
     coordination->settings.context(coordination->settings.userdata, &context);
     context.permit = seen;
     render_gate_context(&context, &room, &gate);

@@ -28,6 +28,8 @@ struct coordination_settings {
     /* What the gates are asked with. */
     void (*context)(void *userdata, struct render_context *ret);
     void (*changed)(void *userdata); /* who leads, or the permit, is another one: publish */
+    /* What is known of nodes is of now: not before the first round, nor after the host slept. */
+    bool (*may_judge)(void *userdata);
     void *userdata;
 };
 
