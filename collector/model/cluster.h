@@ -157,6 +157,8 @@ struct node {
     char last_detail[128];
     bool process_gone;
     int64_t observed_at_ms; /* began_ms of the last successful poll; 0 = never */
+    int64_t told_at_ms; /* of the last answer without a view that tells of the process: gone, hung,
+                           or there without its MBeans; 0 = never */
     int64_t reported_at_ms; /* began_ms of the last poll, good or bad */
     uint64_t polls_ok, polls_failed;
     uint32_t failures[POLL_RESULTS]; /* of those by their reason */

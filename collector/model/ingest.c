@@ -317,6 +317,13 @@ static bool follow_hang(const struct cluster *cluster, struct node *node,
     return node->private.hung != before;
 }
 
+/* That nothing serves is data, too, where the process or its own host says so. */
+static void keep_told(struct node *node, const struct observation *observation)
+{
+    if (observation->process_gone || observation->hung || observation->result == POLL_NO_MBEAN)
+        node->told_at_ms = data_ms(observation);
+}
+
 /* How the poll ended, as documents show it. */
 static bool keep_result(struct node *node, enum poll_result result,
                         const struct observation *observation)
@@ -351,6 +358,7 @@ bool cluster_ingest(struct cluster *cluster, struct observation *observation, in
     changed |= follow_process(node, observation);
     changed |= follow_hang(cluster, node, observation);
     follow_start(node, observation);
+    keep_told(node, observation);
     keep_report(node, observation);
     if (result == POLL_OK) {
         node->polls_ok++;

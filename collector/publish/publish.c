@@ -317,8 +317,9 @@ static void publish_service(struct batch *batch, const struct process_figures *f
 
 /*
  * The time of the data behind the verdicts: the oldest view that counts. With none that counts, the
- * newest there ever was; never polled with success, the first attempt's time is unknown and the
- * data is as old as the process: 1, not "now".
+ * newest there ever was, or of the last answer that says why there is none: where all processes are
+ * gone that is what is known. Never told anything, the first attempt's time is unknown and the data
+ * is as old as the process: 1, not "now".
  */
 static int64_t data_time(const struct cluster *cluster)
 {
@@ -327,6 +328,8 @@ static int64_t data_time(const struct cluster *cluster)
     for (size_t i = 0; i < cluster->n_sorted; i++) {
         const struct node *node = cluster->sorted[i];
 
+        if (node->told_at_ms > newest)
+            newest = node->told_at_ms;
         if (node->observed_at_ms == 0)
             continue;
         if (node->voter && node->observed_at_ms < oldest)

@@ -107,6 +107,33 @@ static void a_few_changes_are_published_at_once(void **state)
     leave(&house);
 }
 
+/* Everybody's host says that nothing runs there: that is no old news. Nobody says anything: it is.
+ */
+static void where_nothing_serves_the_data_is_as_old_as_who_says_so(void **state)
+{
+    struct house house;
+    int64_t last_ms;
+
+    build(&house, state, 3);
+    for (size_t i = 0; i < 3; i++) {
+        house.fleet.node[i].process_gone = true;
+        house.fleet.node[i].result = POLL_REFUSED;
+    }
+    for (int i = 0; i < 60; i++)
+        pass(&house, true);
+    last_ms = house.fleet.now_ms;
+    assert_int_equal(reading_of(&house, "/nodes").observed_at_ms, last_ms);
+    assert_int_equal(reading_of(&house, "/readylocaldcs").observed_at_ms, last_ms);
+    for (size_t i = 0; i < 3; i++) {
+        house.fleet.node[i].process_gone = false;
+        house.fleet.node[i].result = POLL_TIMEOUT;
+    }
+    for (int i = 0; i < 5; i++)
+        pass(&house, true);
+    assert_int_equal(reading_of(&house, "/nodes").observed_at_ms, last_ms);
+    leave(&house);
+}
+
 static void ages_move_at_the_end_of_a_round(void **state)
 {
     struct house house;
@@ -255,6 +282,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_few_changes_are_published_at_once, make_place,
                                         remove_place),
+        cmocka_unit_test_setup_teardown(where_nothing_serves_the_data_is_as_old_as_who_says_so,
+                                        make_place, remove_place),
         cmocka_unit_test_setup_teardown(ages_move_at_the_end_of_a_round, make_place, remove_place),
         cmocka_unit_test_setup_teardown(where_much_changes_verdicts_go_first, make_place,
                                         remove_place),

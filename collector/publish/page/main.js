@@ -85,7 +85,7 @@ const takeMatrix = answer => {
   if (answer.status === 200 && Array.isArray(answer.value?.nodes)) {
     if (!wrong) current.seen = new Date(Date.now() - (answer.age || 0));
     if (answer.changed || !current.model) showMatrix(answer.value);
-    if (answer.changed || before || Date.now() - takeMatrix.at > 5000) {
+    if (answer.changed || (before && !wrong) || Date.now() - takeMatrix.at > 5000) {
       takeMatrix.at = Date.now();
       showWrong(current.model);
     }
