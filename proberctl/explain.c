@@ -149,11 +149,11 @@ const char *remedy(const json_t *node)
         const char *reason, *next;
     } table[] = {
         {"gone", "it has left the cluster; nothing is to be done"},
-        {"drained", "proberctl undrain IP, once it may serve again"},
         {"run state TERMINATE", "it is stopped for good; another node may take its place"},
         {"run state", "proberctl run-state IP RUN, once it may run again"},
         {"is being restarted", "wait for it: proberctl wait ready IP"},
         {"process gone", "on its host: systemctl status cassandra, then systemctl start cassandra"},
+        {"drained", "proberctl undrain IP, once it may serve again"},
         {"DOWN by", "on its host: systemctl status cassandra; else the network between the nodes"},
         {"lost its vote",
          "a split, or an isolated node: compare nodetool status there and elsewhere"},

@@ -153,7 +153,8 @@ static enum answer show_last(const struct options *options, const char *type)
     else if (json_is_object(last))
         print_job(last);
     if (json_is_object(last))
-        answer = strcmp(text_of(last, "state"), "done") == 0 ? YES : NO;
+        answer =
+            strcmp(text_of(last, "state"), "done") == 0 && count(last, "skipped") == 0 ? YES : NO;
     else
         complain("no job of type %s has ended yet", type);
     json_decref(json);

@@ -187,7 +187,10 @@ static void print_details(const json_t *node, const json_t *opinions)
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         print_detail(names[i], text_of(node, names[i]));
     if (json_is_true(json_object_get(node, "repair_needed")))
-        puts("repair\tneeded: it was down for longer than hints are kept");
+        printf(
+            "repair\tneeded: it was down for longer than hints are kept; once it is up, nodetool "
+            "repair -full there, then proberctl repaired %s\n",
+            text_of(node, "address"));
     if (strcmp(text_of(node, "run_state_waits"), "-") != 0) {
         printf("run state\t%s waits: ", text_of(node, "run_state"));
         say(text_of(node, "run_state_waits"));

@@ -58,7 +58,8 @@ const wrongOne = node => {
 };
 
 const repairOne = node => make('li', make('div', nodeButton(node.address)), make('div.why', 'repair needed'),
-  make('div.place', place(node)), make('p.todo', 'it was down for longer than hints are kept; on that host: ', make('code', 'nodetool repair -full')));
+  make('div.place', place(node)), make('p.todo', 'it was down for longer than hints are kept; on that host: ', make('code', 'nodetool repair -full'), ', then ',
+    make('code', `proberctl repaired ${node.address}`)));
 
 const showWrong = model => {
   const bad = ill(model).sort((a, b) => (b.since || '').localeCompare(a.since || ''));

@@ -55,11 +55,11 @@ const nodeButton = address => make('button.link', {type: 'button', 'data-node': 
 
 // What a person does next about a reason. The first that matches.
 const advice = [
-  [/^drained/, n => ['taken out of service; when the work is done: ', `proberctl undrain ${n}`]],
   [/^run state TERMINATE/, () => ['stopped for good; another node may take its place']],
   [/^run state/, n => ['stopped by an operator; when it may run again: ', `proberctl run-state ${n} RUN`]],
   [/^is being restarted/, () => ['it is being restarted: wait']],
   [/^process gone/, () => ['start it on that host: ', 'systemctl start cassandra']],
+  [/^drained/, n => ['taken out of service; when the work is done: ', `proberctl undrain ${n}`]],
   [/^hung/, () => ['it runs and does not answer: a long garbage collection, swapping or a stopped process; see ', 'journalctl -u cassandra']],
   [/^starting/, () => ['it starts or stops; follow it there: ', 'journalctl -fu cassandra']],
   [/^DOWN by/, () => ['see whether it runs, and reaches port 7000 of the others: ', 'systemctl status cassandra']],
