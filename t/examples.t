@@ -80,8 +80,8 @@ my @ip = @{ $fleet->{nodes} };
 my $collector = Prober::Collector->start(fleet_conf($fleet, qq(poll: { interval = "200ms"; timeout = "500ms"; view_ttl = "700ms"; };
 readiness: { settle = "500ms"; rehab = "0"; };)));
 $collector->wait_ready;
-my @nginx = map { nginx("%%GLOBALS%%\nhttp { %%HTTP%%\nprober_segment $dir/segment;
-    server { listen 127.0.0.1:%%PORT%%; location / { prober; } } }\n") } 1, 2;
+my $site = sub { "%%GLOBALS%%\nhttp { %%HTTP%%\nprober_segment $dir/segment;\n    server { listen 127.0.0.1:%%PORT%%; $_[0] } }\n" };
+my @nginx = map { nginx($site->('location / { prober; }')) } 1, 2;
 
 # keepalived's script.
 my $check = sub { (run("$examples/keepalived/check-ready", 'http://127.0.0.1:' . $nginx[0]->port . '/ready'))[0] };
@@ -89,7 +89,7 @@ is($check->(), 0, 'check-ready: ready');
 
 # HAProxy, with what is made up replaced.
 SKIP: {
-    skip 'no haproxy', 4 unless -x Prober::Haproxy::binary();
+    skip 'no haproxy', 6 unless -x Prober::Haproxy::binary();
     my $conf = slurp("$examples/haproxy.cfg");
     my @port = ((map { $_->port } @nginx), free_port());
     $conf =~ s/bind :9042/bind 127.0.0.1:%%cql%%/        or die 'no CQL';
@@ -104,6 +104,15 @@ SKIP: {
     my $prober = sub { $haproxy->stats->{"probers/$_[0]"}{status} // '' };
     wait_for(sub { $prober->('host3') eq 'DOWN' && $prober->('host1') eq 'UP' && $prober->('host2') eq 'UP' }, 'the probers to be told apart', 20);
     is($status->(), 'UP UP UP', 'haproxy: all nodes are UP, one prober is dead');
+    # A host that is cut off from the others: its node is not ready, and it sees nobody who is.
+    $nginx[1]->reload($site->("location = /ready { return 503; } location / { return 404 '{}'; }"));
+    my $until = time + 5;
+    my %seen;
+    while (time < $until) { $seen{ $status->() }++; select undef, undef, undef, 0.1 }
+    is_deeply([ keys %seen ], ['UP UP UP'], 'a prober that is cut off takes no node out');
+    is($prober->('host2'), 'DOWN', 'and is not asked');
+    $nginx[1]->reload($site->('location / { prober; }'));
+    wait_for(sub { $prober->('host2') eq 'UP' }, 'it to be back', 20);
     $nginx[1]->stop;
     wait_for(sub { $prober->('host2') eq 'DOWN' }, 'the death of a prober to be seen', 20);
     is($status->(), 'UP UP UP', 'the death of a prober takes no node out');
