@@ -1,11 +1,11 @@
 #!/usr/bin/perl
-# Every fuzz target, briefly, over a copy of its corpus. PROBER_FUZZ_SECONDS (15) per target; `make soak` runs 600.
+# Every fuzz target, briefly, over a copy of its corpus. PROBER_FUZZ_SECONDS (6) per target; `make soak` runs 600.
 use strict;
 use warnings;
 use File::Temp 'tempdir';
 use Test::More;
 
-my $seconds = $ENV{PROBER_FUZZ_SECONDS} || 15;
+my $seconds = $ENV{PROBER_FUZZ_SECONDS} || 6;
 my @targets = map { m{/fuzz_(\w+)\.c$} } sort glob('t/fuzz/fuzz_*.c');
 ok(@targets > 1, 'there are fuzz targets');
 
