@@ -68,7 +68,8 @@ http { %%HTTP%% server { listen 127.0.0.1:%%PORT%%; location / { prober; prober_
 CONF
 my $port = $nginx->port;
 sub metrics { my $answer = http($port, 'GET /metrics'); return $answer->{status} == 200 ? $answer->{body} : '' }
-wait_for(sub { metrics() =~ /^cassandra_prober_nodes_ready 4$/m }, 'all to be ready', 20);
+wait_for(sub { metrics() =~ /^cassandra_prober_nodes_ready 4$/m }, 'all to be ready', 60);
+wait_for(sub { metrics() =~ /^cassandra_prober_leader 1$/m }, 'the one that there is to lead', 60);
 
 # Their form
 my $text = metrics();
