@@ -24,18 +24,20 @@ sub only {
 
 only('ngx_*.h', qr/^ngx_|^nginx/, qr{^ngx_prober_module/});
 only('curl', qr/^curl\//, qr{^(collector/sources/|proberctl/(request|job|gate)\.c)});
-only('jansson', qr/^jansson/, qr{^proberctl/|^collector/(sources/(jolokia|peer_view|json_answer|region_answer)\.[ch]|control/\w+\.[ch])$});
+only('jansson', qr/^jansson/, qr{^proberctl/|^collector/(sources/(jolokia|peer_view|json_answer|region_answer)\.[ch]|(control|store)/\w+\.[ch])$});
 only('libconfig', qr/^libconfig/, qr{^collector/conf(_\w+)?\.[ch]$});
 only('systemd', qr/^systemd\//,
-    qr{^collector/(main\.c|(collector|control|operator_state|record)\.[ch]|judge\.c|collector_private\.h|region_watch\.[ch]|reload_seeds\.[ch]|follow_keyspaces\.[ch]|acting/\w+\.[ch]|(journal|log|notify)\.c|sources/(poller|http|probe|source|jrmp|jmx_session)\w*\.[ch]|control/.*)$});
+    qr{^collector/(main\.c|(collector|control|operator_state|record)\.[ch]|judge\.c|collector_private\.h|region_watch\.[ch]|reload_seeds\.[ch]|follow_keyspaces\.[ch]|acting/\w+\.[ch]|(journal|log|notify)\.c|sources/(poller|http|probe|source|jrmp|jmx_session)\w*\.[ch]|control/.*|store/.*)$});
 only('the segment writer', qr/prober_segment_writer/,
     qr{^(shared/prober_segment_\w+\.[ch]|collector/publish/publish\.[ch]|collector/collector(_private)?\.[ch])$});
 
 # Direction: sources -> model -> publish. A stage includes its own types and earlier ones, never a later one.
 my %later = (
-    'collector/sources' => qr{model/|publish/|control/},
-    'collector/model'   => qr{publish/|control/},
-    'collector/publish' => qr{control/},
+    'collector/sources' => qr{model/|publish/|control/|store/|acting/},
+    'collector/model'   => qr{publish/|control/|store/|acting/},
+    'collector/store'   => qr{publish/|control/|acting/},
+    'collector/control' => qr{acting/},
+    'collector/publish' => qr{control/|store/|acting/},
 );
 for my $stage (sort keys %later) {
     my @wrong = grep { index($_, "$stage/") == 0 && includes($_, $later{$stage}) } @files;

@@ -8,12 +8,12 @@
 #include <systemd/sd-event.h>
 
 #include "conf.h"
-#include "control/leader.h"
-#include "control/permit_store.h"
 #include "control/socket.h"
-#include "control/store.h"
 #include "publish/render.h"
 #include "record.h"
+#include "store/leader.h"
+#include "store/permit_store.h"
+#include "store/store.h"
 
 #define MAY_START_PATH "/may-start/"
 #define MAY_STOP_PATH  "/may-stop/"

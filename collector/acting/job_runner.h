@@ -9,13 +9,13 @@
 #include <systemd/sd-event.h>
 
 #include "conf.h"
-#include "control/leader.h"
-#include "control/permit_store.h"
 #include "control/socket.h"
-#include "control/store.h"
-#include "control/units.h"
 #include "publish/render_jobs.h"
 #include "record.h"
+#include "store/leader.h"
+#include "store/permit_store.h"
+#include "store/store.h"
+#include "units.h"
 
 #define JOBS_PATH "/jobs/"
 

@@ -3,8 +3,8 @@
 #ifndef JOB_RUNNER_PRIVATE_H
 #define JOB_RUNNER_PRIVATE_H
 
-#include "control/job_json.h"
 #include "job_runner.h"
+#include "store/job_json.h"
 
 #define UNIT_LEN 256
 

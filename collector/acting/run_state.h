@@ -16,9 +16,9 @@
 #ifndef RUN_STATE_H
 #define RUN_STATE_H
 
-#include "control/permit_store.h"
-#include "control/units.h"
 #include "model/values.h"
+#include "store/permit_store.h"
+#include "units.h"
 
 struct run_states;
 

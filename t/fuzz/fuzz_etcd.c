@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/etcd_message.h"
-#include "control/permit_text.h"
+#include "store/etcd_message.h"
+#include "store/permit_text.h"
 
 static void check(bool condition)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/job_json.h"
+#include "store/job_json.h"
 
 static void check(bool condition)
 {

@@ -1,5 +1,5 @@
 /*
- * Drives control/store.h, for tests: reads commands from standard input, one a line, and prints one
+ * Drives store/store.h, for tests: reads commands from standard input, one a line, and prints one
  * line per answer.
  *
  *   storectl CONF [CLUSTER]            the section "coordination" of that configuration
@@ -19,7 +19,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "control/store.h"
+#include "store/store.h"
 
 static struct store *store;
 

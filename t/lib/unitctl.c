@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "control/units.h"
+#include "acting/units.h"
 
 static int status = 2;
 static sd_event *event;

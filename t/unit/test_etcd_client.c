@@ -1,5 +1,5 @@
 /* What an answer of etcd's means for what was asked: done, refused, not done, or nobody knows. */
-#include "control/etcd_client.h"
+#include "store/etcd_client.h"
 
 #include <string.h>
 

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "control/etcd_message.h"
-#include "control/permit_text.h"
+#include "store/etcd_message.h"
+#include "store/permit_text.h"
 
 #define HEADER                                                                                     \
     "\"header\":{\"cluster_id\":\"14841639068965178418\",\"member_id\":\"10276657743932975437\","  \

@@ -1,9 +1,9 @@
 /* Jobs: which nodes, in which order; what pauses, ends and skips; as JSON and as documents. */
 #include <errno.h>
 
-#include "control/job_json.h"
 #include "model_util.h"
 #include "publish/render_jobs.h"
+#include "store/job_json.h"
 
 static const struct job_settings settings = {.settle_ms = 600000, .stable_ms = 10000};
 

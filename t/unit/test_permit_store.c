@@ -1,9 +1,9 @@
 /* What is answered to who asks for the permit, by what the store has: one host, a store that is a
  * variable, and clocks that are the test's. */
-#include "control/permit_store.h"
-#include "control/permit_text.h"
 #include "gates_util.h"
 #include "log.h"
+#include "store/permit_store.h"
+#include "store/permit_text.h"
 
 #define TTL_MS 600000
 

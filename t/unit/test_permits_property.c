@@ -8,11 +8,11 @@
  */
 #include <errno.h>
 
-#include "control/permit_store.h"
-#include "control/permit_text.h"
-#include "control/store.h"
 #include "log.h"
 #include "model_util.h"
+#include "store/permit_store.h"
+#include "store/permit_text.h"
+#include "store/store.h"
 
 #define HOSTS      5
 #define NODES      6

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "control/leader.h"
-#include "control/store.h"
+#include "store/leader.h"
+#include "store/store.h"
 
 struct world {
     sd_event *event;

@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-#include "control/unit_properties.h"
-#include "control/units.h"
+#include "acting/unit_properties.h"
+#include "acting/units.h"
 
 struct told {
     unsigned done, looked;
