@@ -22,7 +22,7 @@ http {
         location /never/ { prober; prober_stale 2s; }
         location /young/ { prober; prober_segment %%DIR%%/young; }
         location /future/ { prober; prober_segment %%DIR%%/future; }
-        location /late/ { prober; prober_segment %%DIR%%/late; prober_stale 300ms; }
+        location /late/ { prober; prober_segment %%DIR%%/late; prober_stale 2s; }
     }
 }
 CONF
@@ -108,14 +108,14 @@ is(body('/never/ping'), '200 pong', 'its successor takes over, with the document
 my $late = segment("$nginx->{dir}/late");
 $late->put('/ping', 200, 'pong', type => 'text/plain');
 for (1 .. 20) {
-    $late->heartbeat(1_000);
+    $late->heartbeat(3_000);
     is(get('/late/ping')->{status}, 503, 'late');
     $late->heartbeat('auto');
     is(body('/late/ping'), '200 pong', 'and there');
 }
 my $told = qr/prober segment ".*late" is (stale|fresh)/;
 like(join("\n", $nginx->logged($told)), qr/^.*is stale.*\n.*is fresh again.*$/, 'told once');
-$late->heartbeat(1_000);
+$late->heartbeat(3_000);
 wait_for(sub { get('/late/ping'); $nginx->logged($told) == 3 }, 'the next line', 12);
 like(($nginx->logged($told))[2], qr/\[error\].*is stale/, 'and again when it stays away');
 $late->heartbeat('auto');
