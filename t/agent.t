@@ -17,7 +17,7 @@ my $fleet = Prober::Fleet->start(layout => 'dc1:r1=3', convict => 0.5, boot => 0
 my @ip = @{ $fleet->{nodes} };
 my $conf = fleet_conf($fleet, <<'CONF');
 control: { socket = "%%DIR%%/control"; };
-poll: { interval = "200ms"; timeout = "500ms"; view_ttl = "1s"; };
+poll: { interval = "200ms"; timeout = "500ms"; view_ttl = "5s"; };
 readiness: { settle = "500ms"; rehab = "0"; };
 CONF
 sub agent { my ($port, $node) = @_; return qq(agent: { listen = "127.0.0.1:$port"; node = "$node"; };\n) }
@@ -117,7 +117,7 @@ like($collector->log, qr/agent\.listen: listening on port $port/, 'and that it l
 my $silent = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 64) or die;
 $loads = $collector->notified('READY=1');
 $collector->configure(($conf =~ s{source = "[^"]+"}{'source = "jolokia+http://127.0.0.1:' . $silent->sockport . '/jolokia"'}er
-        =~ s/timeout = "500ms"; view_ttl = "1s"/timeout = "30s"; view_ttl = "60s"/r) . agent($port, 'local'));
+        =~ s/timeout = "500ms"; view_ttl = "5s"/timeout = "30s"; view_ttl = "60s"/r) . agent($port, 'local'));
 $collector->signal('HUP');
 wait_for(sub { $collector->notified('READY=1') > $loads }, 'the reload', 20);
 is(ask(''), '', 'another source that has not answered yet: no answer');

@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Cwd ();
 use Test::More;
+use Prober::Hosts;
 use Prober::JmxNode;
 use Prober::Test;
 
@@ -22,7 +23,6 @@ sub no_boot {
 my $why = no_boot();
 plan(skip_all => $why) if $why;
 
-my $boot = root() . '/build/boot';
 sub must { my ($status, $said) = run(@_); die "@_\n$said" if $status != 0; return $said }
 
 # The same packages with a higher version.
@@ -37,20 +37,18 @@ sub next_version {
 }
 
 sub packages {
-    must('make', '-s', '-C', root(), 'deb', "OUT=$boot");
-    my $out = tempdir();
-    mkdir "$out/$_" or die for qw(old new);
-    for my $package (grep { !/-dbgsym_/ } glob "$boot/deb/*.deb") {
+    my ($out) = @_;
+    for my $package (grep { !/-dbgsym_/ } glob "$out/deb/*.deb") {
         my ($old) = $package =~ /_([^_]+)_[^_]+\.deb$/;
         must('cp', $package, "$out/old/");
         next_version($package, "$out/new", $old);
     }
-    return $out;
 }
 
-my $debian = must(root() . '/t/lib/boot_root');
-chomp $debian;
-my $out = packages();
+my $out = tempdir();
+mkdir "$out/$_" or die for qw(deb old new);
+my $debian = Prober::Hosts::make_common("$out/deb");
+packages($out);
 spew("$out/inside.service", <<'UNIT');
 [Unit]
 Description=What a test does

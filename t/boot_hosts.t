@@ -112,13 +112,17 @@ step 'systemctl start on all at once' => sub {
 my $socket = '/run/cassandra-prober/control.sock';
 sub post { my ($number, $request) = @_; return $hosts->must($number, 'curl', '-sS', '-X', split(' ', $request, 2) ? (split ' ', $request)[0] : (), '--unix-socket', $socket, 'http://localhost' . (split ' ', $request)[1]) }
 
-# Starts Cassandra on the host: (exit status of systemctl, whether it runs then, what proberctl said).
+# Starts Cassandra on the host: (exit status of systemctl, whether it runs then, what proberctl said). What is to be said may
+# come to the journal a moment later.
 sub try_start {
-    my ($number) = @_;
+    my ($number, $says) = @_;
     $hosts->must($number, qw(systemctl stop cassandra.service));
     my $since = time;
     my ($status, $said) = $hosts->ask($number, qw(systemctl start cassandra.service));
-    return ($status, is_active($number), grep { /^proberctl: / } map { $_->[1] } lines($number, 'cassandra.service', $since));
+    my $active = is_active($number);
+    my $lines = sub { return grep { /^proberctl: / } map { $_->[1] } lines($number, 'cassandra.service', $since) };
+    eval { wait_for(sub { scalar(my @said = $lines->()) }, 'its line', 20) } if $says;
+    return ($status, $active, $lines->());
 }
 
 step 'a refusal' => sub {
@@ -127,7 +131,7 @@ step 'a refusal' => sub {
     wait_for(sub { post(1, 'POST /may-start/' . ip(1) . '?token=somebody-else') =~ /"token":"somebody-else"/ }, 'somebody to have the permit', 30);
     for my $condition ('ExecStartPre', 'ExecCondition') {
         gate(2, $condition, '--fail-open');
-        my ($status, $active, @said) = try_start(2);
+        my ($status, $active, @said) = try_start(2, 1);
         my $skips = $condition eq 'ExecCondition';
         ok($skips ? $status == 0 : $status != 0, "$condition: " . ($skips ? 'the start is skipped' : 'the start fails'));
         ok(!$active, 'it does not run');
@@ -158,7 +162,7 @@ step 'a prober that is no help' => sub {
         my ($what, $expected) = @_;
         for my $how ('open', 'closed') {
             gate(6, 'ExecStartPre', "--fail-$how");
-            my ($status, $active, @said) = try_start(6);
+            my ($status, $active, @said) = try_start(6, 1);
             is($active ? 1 : 0, $how eq 'open' ? 1 : 0, "$what, --fail-$how: " . ($how eq 'open' ? 'it starts' : 'it does not start'));
             is(scalar @said, 1, 'one line') or diag(explain(\@said));
             like($said[0] // '', qr/cannot tell .*\(--fail-$how\): .*$expected/, 'that says why');
@@ -239,7 +243,8 @@ step 'run states' => sub {
     is((run_state(1, 5, 'STOP'))[0], 0, 'STOP, while somebody else has the permit');
     wait_for(sub { (said_of(5, 5)->{run_state_waits} // '') =~ /permit/ }, 'it to wait', 20);
     ok(is_active(5), 'and it runs');
-    my @waits = grep { /run state STOP waits/ } map { $_->[1] } lines(5, 'prober-collector.service', $began);
+    my @waits;
+    eval { wait_for(sub { @waits = grep { /run state STOP waits/ } map { $_->[1] } lines(5, 'prober-collector.service', $began) }, 'it to be told', 20) };
     is(scalar @waits, 1, 'one line of the journal') or diag(explain(\@waits));
     note($waits[0] // '');
     is((run_state(1, 5, 'RUN'))[0], 0, 'RUN');

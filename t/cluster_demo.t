@@ -26,14 +26,14 @@ my ($victim)  = $demo->output =~ /^  kill -9 (\d+)$/m;
 my ($command) = $demo->output =~ m{^  (/\S+/t/lib/cassandra start .*)$}m;
 my $ip = $pid{$victim};
 is(system("kill -9 $victim"), 0, "killed $ip");
-wait_for(sub { healthz($ip)->{status} == 404 }, 'its verdict', 40);
+wait_for(sub { healthz($ip)->{status} == 404 }, 'its verdict', 120);
 pass('it is not ready');
-wait_for(sub { grep({ $_ eq 'DOWN' } values %{ decode_json(healthz($ip)->{body}) }) == 2 }, 'the opinions', 40);
+wait_for(sub { grep({ $_ eq 'DOWN' } values %{ decode_json(healthz($ip)->{body}) }) == 2 }, 'the opinions', 120);
 pass('both others see it DOWN');
 is(healthz($_)->{status}, 200, "$_ stays ready") for grep { $_ ne $ip } sort values %pid;
 my ($status, $said) = run(split / /, $command);
 is($status, 0, 'started again') or diag($said);
-wait_for(sub { healthz($ip)->{status} == 200 }, 'its verdict', 40);
+wait_for(sub { healthz($ip)->{status} == 200 }, 'its verdict', 120);
 pass('it is ready again');
 
 kill INT => -$demo->{pid};

@@ -150,7 +150,7 @@ sub restart_with_prober {
         $haproxy->runtime("shutdown sessions server $server");
     }
     restart($number);
-    becomes($number, '404', 5);
+    becomes($number, '404', 15);
     becomes($number, '200', STARTED);
     say_at('node %d: all hosts say 200', $number);
     $haproxy->runtime("set server $server state ready");

@@ -18,7 +18,7 @@ my $nginx = nginx(<<'CONF');
 http { %%HTTP%% server { listen 127.0.0.1:%%PORT%%; location / { prober; prober_segment %%DIR%%/segment; prober_stale 2s; }
     location /full/ { prober; prober_segment %%DIR%%/full/segment; prober_stale 2s; } } }
 CONF
-my $fast = 'poll: { interval = "200ms"; timeout = "400ms"; view_ttl = "700ms"; };';
+my $fast = 'poll: { interval = "200ms"; timeout = "1s"; view_ttl = "1500ms"; };';
 sub status { http($nginx->port, "GET $_[0]")->{status} }
 
 subtest 'options' => sub {
@@ -52,17 +52,19 @@ my $collector;
 subtest 'notifications' => sub {
     $collector = Prober::Collector->start(fleet_conf($fleet, $fast), env => { WATCHDOG_USEC => 800000 });
     $collector->wait_ready;
-    is(status("/healthz/$ip[0]"), 200, 'READY=1 comes when documents are there');
+    is(status('/ping'), 200, 'READY=1 comes when documents are there');
+    eval { wait_for(sub { $collector->status eq '3 nodes, 3 ready' }, 'all to be ready') };
+    is(status("/healthz/$ip[0]"), 200, 'and say who is ready');
     is($collector->status, '3 nodes, 3 ready', 'STATUS=');
     wait_for(sub { $collector->notified('WATCHDOG=1') >= 3 }, 'the watchdog to be fed');
     pass('WATCHDOG=1 while rounds complete');
-    ok($collector->notified('WATCHDOG_USEC=2400000'), 'not to be taken for a hang between rounds');
+    ok($collector->notified('WATCHDOG_USEC=4800000'), 'not to be taken for a hang between rounds');
 
     # A hung node makes the first round as long as a poll may take, here longer than a start may.
     $fleet->post("nodes/$ip[0]/hang");
-    my $slow = Prober::Collector->start(fleet_conf($fleet, 'poll: { interval = "100ms"; timeout = "2s"; };')
+    my $slow = Prober::Collector->start(fleet_conf($fleet, 'poll: { interval = "100ms"; timeout = "6s"; };')
             =~ s/\/segment"/\/slow"/r, env => { WATCHDOG_USEC => 60000000 });
-    wait_for(sub { $slow->notified('EXTEND_TIMEOUT_USEC=8400000') > 3 }, 'time for the start to be asked for, again and again');
+    wait_for(sub { $slow->notified('EXTEND_TIMEOUT_USEC=24400000') > 3 }, 'time for the start to be asked for, again and again');
     is($slow->notified('READY=1'), 0, 'while there is no round');
     is($slow->status, 'waiting for the first answers', 'STATUS= says so');
     $slow->wait_ready;
@@ -222,17 +224,17 @@ subtest 'what happened while no collector ran' => sub {
 
 subtest 'the segment or its lock is deleted' => sub {
     unlink "$dir/segment";
-    wait_for(sub { -e "$dir/segment" }, 'the segment to be put back', 3);
+    wait_for(sub { -e "$dir/segment" }, 'the segment to be put back', 20);
     $nginx->reload;
     is(status("/healthz/$ip[0]"), 200, 'and new workers read it');
     unlink "$dir/segment", "$dir/segment.lock";
-    wait_for(sub { -e "$dir/segment" && -e "$dir/segment.lock" }, 'both to be put back', 3);
+    wait_for(sub { -e "$dir/segment" && -e "$dir/segment.lock" }, 'both to be put back', 20);
     my ($status, $said) = run(program(), '--config', $collector->{conf});
     is($status, 1, 'a second collector is refused still');
     # Somebody else is quicker with a new lock.
     my $holder = start(name => 'holder', command => [ $^X, '-e',
         'use Fcntl ":flock"; my $l = shift; unlink $l; open my $f, ">", $l; flock $f, LOCK_EX; $| = 1; print "1\n"; sleep 60', "$dir/segment.lock" ]);
-    wait_for(sub { !$collector->alive }, 'the collector that lost its lock to end', 5);
+    wait_for(sub { !$collector->alive }, 'the collector that lost its lock to end', 20);
     like($collector->log, qr/another collector has the segment now; ending/, 'and it says why');
     $holder->stop;
 };

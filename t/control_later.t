@@ -23,7 +23,7 @@ CONF
 
 sub conf {
     my ($timeout) = @_;
-    return fleet_conf($fleet, qq(poll: { interval = "200ms"; timeout = "$timeout"; view_ttl = "2s"; };
+    return fleet_conf($fleet, qq(poll: { interval = "200ms"; timeout = "$timeout"; view_ttl = "3s"; };
 readiness: { settle = "0"; rehab = "0"; };
 control: { socket = "$socket"; };
 state: { path = "$state"; };
@@ -40,13 +40,13 @@ $collector->stop('KILL');
 
 # The own Cassandra hangs: the first round comes late.
 $fleet->post("nodes/$ip[0]/hang");
-$collector = started('2s');
+$collector = started('5s');
 my $began = time;
 is(put('/reaper-ips', '["192.0.2.2"]')->{status}, 200, 'another one, before the first round');
 my $took = time - $began;
 is(get('/reaper-ips')->{body}, qq(["192.0.2.2"]\n), 'shows when it is answered');
 cmp_ok($took, '>', 1, sprintf 'that was with the first round (%.2f s)', $took);
-ok($collector->notified('READY=1') || eval { $collector->wait_ready(1) }, 'which made the collector ready');
+ok($collector->notified('READY=1') || eval { $collector->wait_ready(10) }, 'which made the collector ready');
 $collector->stop('KILL');
 
 # It comes too late, or not at all.
@@ -55,7 +55,7 @@ $began = time;
 my $answer = put('/reaper-ips', '["192.0.2.3"]');
 $took = time - $began;
 is("$answer->{status} $answer->{body}", "503 kept on disk; it shows once the nodes have been asked\n", 'there is an answer at last');
-cmp_ok(abs($took - 10), '<', 2, sprintf 'after so long (%.2f s)', $took);
+ok($took > 8 && $took < 16, sprintf 'after so long (%.2f s)', $took);
 like(slurp($state), qr/192\.0\.2\.3/, 'it is on disk');
 is(get('/reaper-ips')->{body}, qq(["192.0.2.2"]\n), 'and does not show');
 $fleet->post("nodes/$ip[0]/heal");
@@ -83,7 +83,7 @@ like(slurp($state), qr/^(?!.*192\.0\.2\.3).*192\.0\.2\.4/s, 'has it alone');
 $collector->stop;
 
 # A process that was stopped has old views: nobody is judged by them because a drain ends, or somebody says something.
-$collector = Prober::Collector->start(conf('500ms'))->wait_ready;
+$collector = Prober::Collector->start(conf('2s'))->wait_ready;
 sub sleeps {
     my ($what) = @_;
     wait_for(sub { get('/ready')->{status} == 200 && get("/healthz/$ip[2]?brief")->{body} eq "ready\n" }, 'all to be ready');

@@ -10,7 +10,7 @@ use Prober::Test;
 use Test::More;
 use Time::HiRes 'time';
 
-my $demo = demo(120, '--for', 8, '--layout', 'dc1:r1=2;dc2:r1=1');
+my $demo = demo(120, '--for', 25, '--layout', 'dc1:r1=2;dc2:r1=1');
 my $began = time;
 my ($url, $ip) = $demo->output =~ m{^  curl -i (http://127\.0\.0\.1:\d+)/healthz/([\d.]+)$}m;
 my ($port) = $url =~ /:(\d+)$/;
@@ -28,9 +28,9 @@ my ($control, $crash) = $demo->output =~ m{^  curl -X POST http://127\.0\.0\.1:(
 is(http($control, "POST $crash")->{status}, 200, 'it prints how to crash a node');
 wait_for(sub { http($port, "GET /healthz/$ip")->{status} == 404 }, 'the verdict');
 pass('and it is not ready');
-ok($demo->ended(20), '--for: ends');
+ok($demo->ended(40), '--for: ends');
 is($demo->{status}, 0, 'well');
-cmp_ok(time - $began, '>', 7, 'not at once');
+cmp_ok(time - $began, '>', 15, 'not at once');
 like($demo->output, qr/^collector \| .*\Q$ip\E.*not ready/m, 'the collector is heard');
 like($demo->output, qr{^nginx     \| GET /healthz/\Q$ip\E}m, 'so is nginx');
 is_gone($demo, '--for');

@@ -109,6 +109,9 @@ sub wait_running {
 }
 
 sub kill_collector { my ($on) = @_; $hosts->ask($on, qw(systemctl kill -s KILL prober-collector)) }
+sub collector_is { my ($on) = @_; return $hosts->must($on, qw(systemctl show -p MainPID -p ActiveState prober-collector)) }
+sub hold { my ($on) = @_; $hosts->must($on, qw(touch /run/hold)) }
+sub let_go { my ($on) = @_; $hosts->must($on, qw(rm /run/hold)) }
 
 # A rolling restart, with whoever leads killed at random moments, and etcd's leader, too.
 {
@@ -162,9 +165,9 @@ sub kill_collector { my ($on) = @_; $hosts->ask($on, qw(systemctl kill -s KILL p
     $check->check($job, 'a node that does not come back');
 }
 
-# A unit that fails on a node that is well ends the job; what is left is told so.
+# A unit that fails on a node that is well ends the job; what is left is told so. Where there is /run/hold it runs on.
 $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job@own.service.d
-    printf "[Service]\nExecStart=/bin/sh -c \"sleep 4; exit \$\$(cat /run/own)\"\n" >/run/systemd/system/cassandra-prober-job@own.service.d/exec.conf
+    printf "[Service]\nExecStart=/bin/sh -c \"sleep 4; while [ -e /run/hold ]; do sleep 0.2; done; exit \$\$(cat /run/own)\"\n" >/run/systemd/system/cassandra-prober-job@own.service.d/exec.conf
     echo 0 >/run/own; systemctl daemon-reload') for @numbers;
 {
     my $check = Prober::JobCheck->new($hosts);
@@ -195,9 +198,15 @@ $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job
 # The collector dies while its node's unit runs: it looks what became of it, and does not run it again.
 {
     my $check = Prober::JobCheck->new($hosts);
+    hold($order[2]);
     my $id = begin('own', '--nodes', nodes(2));
     wait_running('own', $order[2]);
+    my ($before) = collector_is($order[2]) =~ /^MainPID=(\d+)$/m;
     kill_collector($order[2]);
+    wait_for(sub { my $now = collector_is($order[2]); $now =~ /^ActiveState=active$/m && $now =~ /^MainPID=(\d+)$/m && $1 != $before }, 'another collector', 60);
+    wait_for(sub { my $job = active($order[2]); $job && $job->{id} eq $id && $job->{nodes}[0]{state} eq 'running' }, 'it to know of the job', 60);
+    sleep 2; # it looks at the unit meanwhile
+    let_go($order[2]);
     my $job = ended('own', $id);
     is(states($job), 'done', 'a collector that comes back while the unit runs');
     $check->check($job, 'a collector killed meanwhile');
@@ -219,9 +228,11 @@ $hosts->must($_, 'sh', '-ec', 'mkdir -p /run/systemd/system/cassandra-prober-job
 # Ended by a person: after the current node.
 {
     my $check = Prober::JobCheck->new($hosts);
+    hold($order[2]);
     my $id = begin('own', '--nodes', nodes(2, 3));
     wait_running('own', $order[2]);
     is(($hosts->ask(1, qw(proberctl job abort own)))[0], 0, 'aborted');
+    let_go($order[2]);
     my $job = ended('own', $id);
     is(states($job), 'done skipped', 'the current node ends well, the next is left out');
     is($job->{state}, 'aborted', 'the job is aborted');

@@ -41,7 +41,7 @@ restart)
 repair)
     i=0; while [ ! -e $dir/go ] && [ \$i -lt 300 ]; do sleep 0.2; i=\$((i + 1)); done ;;
 *)
-    sleep 2 ;;
+    sleep 4 ;;
 esac
 echo "end \$1 \$2 \$(now)" >>$log
 [ ! -e $dir/fails-\$2 ] || exit 3
@@ -263,7 +263,8 @@ leader();
     kill_collector($host, 'of the node');
     start_collector($host);
     $host->{collector}->wait_ready(60);
-    sleep 2;
+    wait_for(sub { my $job = active(2); $job && $job->{id} eq $id && $job->{nodes}[0]{state} eq 'running' }, 'it to know of the job', 60);
+    sleep 2; # it looks at the unit meanwhile
     spew("$dir/go", '');
     my $job = ended('repair', $id);
     is(states($job), 'done', 'who comes back while the unit runs sees how it ends') or diag(explain($job), $host->{collector}->log);

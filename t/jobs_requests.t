@@ -17,11 +17,11 @@ my $static = join ', ', map { qq("$_") } @ip;
 my $conf = <<"CONF";
 local: { source = ""; };
 peers: { mode = "direct"; url = "jolokia+http://{address}:$fleet->{port}/jolokia"; static = [ $static ]; };
-poll: { interval = "200ms"; timeout = "500ms"; view_ttl = "700ms"; };
+poll: { interval = "200ms"; timeout = "1s"; view_ttl = "3s"; };
 readiness: { settle = "500ms"; rehab = "0"; };
 control: { socket = "$dir/control.sock"; };
 segment: { path = "$dir/segment"; };
-jobs: { settle = "2s"; units = [ "compact=my-compact.service" ]; };
+jobs: { settle = "8s"; units = [ "compact=my-compact.service" ]; };
 CONF
 my $collector = Prober::Collector->start($conf);
 $collector->wait_ready;

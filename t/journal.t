@@ -70,7 +70,7 @@ cmp_ok(scalar(keys %id), '>', 5, 'the ids are found');
 
 my $fleet = Prober::Fleet->start(layout => 'dc1:r1=4', convict => 0.5, boot => 0.5);
 my @ip = @{ $fleet->{nodes} };
-my $conf = fleet_conf($fleet, qq(poll: { interval = "200ms"; timeout = "500ms"; view_ttl = "700ms"; };
+my $conf = fleet_conf($fleet, qq(poll: { interval = "200ms"; timeout = "1s"; view_ttl = "3s"; };
 readiness: { settle = "500ms"; rehab = "0"; };
 control: { socket = "$dir/control.sock"; };));
 my $here = 'mount -t tmpfs none /run; mkdir -p /run/systemd/journal; ln -s "$0" /run/systemd/journal/socket; ';

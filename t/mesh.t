@@ -78,7 +78,7 @@ like($metrics, qr/polls_total\{result="ok"\}/, 'polls are good');
 # A process that is gone: nobody waits for gossip, which takes 20 s here.
 $fleet->post("nodes/$ip[2]/crash");
 my $took = agree(2, 'not ready', 'a process that ended');
-cmp_ok($took, '<', 3, 'long before gossip');
+cmp_ok($took, '<', 10, 'long before gossip');
 my $said = node(0, 2);
 is($said->{poll}{result}, 'refused', 'host 0: as its host says') or diag(explain($said));
 like("@{$said->{reasons}}", qr/process/, 'host 0: the reason') or diag(explain($said));
@@ -88,7 +88,7 @@ agree(2, 'ready', 'it is back');
 # One that hangs: its own host finds out, and the others believe it.
 $fleet->post("nodes/$ip[2]/hang");
 $took = agree(2, 'not ready', 'a node that hangs');
-cmp_ok($took, '<', 5, 'long before gossip');
+cmp_ok($took, '<', 10, 'long before gossip');
 like("@{node(0, 2)->{reasons}}", qr/hung/, 'host 0: the reason') or diag(explain(node(0, 2)));
 $fleet->post("nodes/$ip[2]/heal");
 agree(2, 'ready', 'it goes on');
@@ -159,18 +159,18 @@ agree($_, 'ready', "at the end node $_ is ready everywhere") for 0 .. 2;
 
 # A node that the own Cassandra hears of later than the others: what they have said of it all the time counts then.
 my $new = $fleet->post('join?dc=dc1&rack=r1')->{ip};
-wait_for(sub { ((eval { get_json($nginx[0]->port, "/nodes/$new") } // {})->{status} // '') eq 'NORMAL' }, 'all to know it');
+wait_for(sub { ((eval { get_json($nginx[0]->port, "/nodes/$new") } // {})->{status} // '') eq 'NORMAL' }, 'all to know it', 60);
 $fleet->post("opinion?observer=$ip[0]&endpoint=$new&state=UNKNOWN");
 $collector[0]->stop;
 unlink glob "$dir/segment0* $dir/state0*";
 $collector[0] = Prober::Collector->start(conf_of(0));
 $collector[0]->wait_ready;
-eval { wait_for(sub { http($nginx[0]->port, "GET /healthz/$new")->{body} eq "{}\n" }, 'nginx to have the new segment', 5) };
+eval { wait_for(sub { http($nginx[0]->port, "GET /healthz/$new")->{body} eq "{}\n" }, 'nginx to have the new segment', 20) };
 wait_for(sub { (node(0, 1)->{observer} // '') eq 'voter' }, 'the others to be heard');
 is(http($nginx[0]->port, "GET /healthz/$new")->{body}, "{}\n", 'nobody else makes nodes');
 $fleet->post("opinion?observer=$ip[0]&endpoint=$new&state=UP");
 my $heard = {};
-eval { wait_for(sub { $heard = eval { get_json($nginx[0]->port, "/healthz/$new") } // {}; !grep { ($heard->{"/$_"} // '') ne 'UP' } @ip }, 'it', 5) };
+eval { wait_for(sub { $heard = eval { get_json($nginx[0]->port, "/healthz/$new") } // {}; !grep { ($heard->{"/$_"} // '') ne 'UP' } @ip }, 'it', 20) };
 is_deeply([ @$heard{ map { "/$_" } @ip } ], [ ('UP') x 3 ], 'a node heard of late: what the others say counts')
     or diag(explain($heard));
 

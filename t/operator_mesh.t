@@ -74,7 +74,7 @@ sub agree {
 # The versions that a host has, by key.
 sub versions { my ($host) = @_; return { map { $_->{key} => $_ } @{ get_json($people[$host]->port, '/state')->{values} } } }
 
-sub logged { my ($host, $line, $what) = @_; eval { wait_for(sub { $collector[$host]->log =~ $line }, $what, 5) };
+sub logged { my ($host, $line, $what) = @_; eval { wait_for(sub { $collector[$host]->log =~ $line }, $what, 20) };
     like($collector[$host]->log, $line, $what) }
 
 wait_for(sub { !grep { my $host = $_; grep { (node($host, $_)->{observer} // '') ne 'voter' } 0 .. 2 } 0 .. 2 }, 'all to vote');
@@ -84,7 +84,7 @@ is(body(0, '/reaper-ready'), "false\n", 'and not ready');
 
 # A value set on one host is on all three at once.
 say_on(0, 'PUT /reaper-ips', qq(["192.0.2.1",  "192.0.2.2"]\n));
-cmp_ok(agree('/reaper-ips', qq(["192.0.2.1","192.0.2.2"]\n), 'everywhere'), '<', 2, 'within 2 s');
+cmp_ok(agree('/reaper-ips', qq(["192.0.2.1","192.0.2.2"]\n), 'everywhere'), '<', 5, 'within 5 s');
 say_on(1, 'PUT /region-ips', '["2001:DB8::1"]');
 say_on(1, 'PUT /reaper-ready', 'T');
 say_on(2, 'PUT /localseeds', '["192.0.2.9"]');
@@ -117,9 +117,9 @@ agree('/dcs', qq([{"name":"dc1","replicas":3}]\n), '/dcs');
 
 # A drain: not ready on every host, with the reason, its opinion counts on; it ends by itself.
 my $began = time;
-say_on(1, "PUT /drain/$ip[2]?ttl=4s");
+say_on(1, "PUT /drain/$ip[2]?ttl=8s");
 agree("/healthz/$ip[2]?brief", "not ready\n", 'a drained node is not ready');
-cmp_ok(time - $began, '<', 2, 'within 2 s');
+cmp_ok(time - $began, '<', 5, 'within 5 s');
 for my $host (0 .. 2) {
     my $node = node($host, 2);
     like("@{$node->{reasons}}", qr/^drained by ops until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, "host $host: the reason");
@@ -133,7 +133,7 @@ is($ready->{status}, 503, '/ready says so to its load balancer');
 like($ready->{body}, qr/^not ready: drained by ops until/, 'with the reason');
 agree("/healthz/$ip[2]?brief", "ready\n", 'it ends by itself');
 my $took = time - $began;
-ok($took > 3.5 && $took < 6, sprintf 'in its time (%.2f s)', $took);
+ok($took > 7.5 && $took < 14, sprintf 'in its time (%.2f s)', $took);
 is(node(0, 2)->{drain}, undef, 'and is shown no more');
 say_on(0, "PUT /drain/$ip[0]");
 agree("/healthz/$ip[0]?brief", "not ready\n", 'without an end');
@@ -144,7 +144,7 @@ for my $round (1 .. 2) {
     say_on(0, "PUT /drain/$ip[0]");
     agree("/healthz/$ip[0]?brief", "not ready\n", "drained again ($round)");
     say_on(0, "DELETE /drain/$ip[0]");
-    cmp_ok(agree("/healthz/$ip[0]?brief", "ready\n", 'and ready'), '<', 3, 'what operators do is no flapping');
+    cmp_ok(agree("/healthz/$ip[0]?brief", "ready\n", 'and ready'), '<', 10, 'what operators do is no flapping');
 }
 
 # A host that dies, and all it had: what was said there is on the others, and it has it back.
@@ -158,8 +158,8 @@ $collector[0]->wait_ready;
 # An nginx that has not seen the segment of before: the old one has those values, too.
 $people[0]->stop;
 $people[0] = people(0);
-cmp_ok(agree('/region-ips', qq(["192.0.2.33"]\n), 'host 0 has it back'), '<', 3, 'soon');
-eval { wait_for(sub { slurp("$dir/state0") =~ /192\.0\.2\.33/ }, 'its file', 5) };
+cmp_ok(agree('/region-ips', qq(["192.0.2.33"]\n), 'host 0 has it back'), '<', 10, 'soon');
+eval { wait_for(sub { slurp("$dir/state0") =~ /192\.0\.2\.33/ }, 'its file', 20) };
 like(slurp("$dir/state0"), qr/192\.0\.2\.33/, 'in its file, too');
 agree('/state', body(1, '/state'), 'all of it');
 $collector[0]->stop('KILL');

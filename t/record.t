@@ -21,7 +21,7 @@ mkdir $disk or die "$disk: $!";
 my $mounted = $> == 0 && (run('mount', '-t', 'tmpfs', '-o', 'size=256k', 'none', $disk))[0] == 0;
 END { my $was = $?; run('umount', '-l', $disk) if $mounted; $? = $was }
 
-my $conf = fleet_conf($fleet, qq(poll: { interval = "200ms"; timeout = "500ms"; view_ttl = "700ms"; };
+my $conf = fleet_conf($fleet, qq(poll: { interval = "200ms"; timeout = "1s"; view_ttl = "3s"; };
 readiness: { settle = "500ms"; rehab = "60s"; };
 control: { socket = "$dir/control.sock"; };
 state: { path = "$disk/state.json"; };));

@@ -46,7 +46,7 @@ local: { source = "jolokia+http://$f->{nodes}[0]:$f->{port}/jolokia"; };
 peers: { mode = "direct"; url = "jolokia+http://{address}:$f->{port}/jolokia"; };
 segment: { path = "$dir/$name.segment"; };
 state: { path = "$dir/$name.state"; };
-poll: { interval = "100ms"; timeout = "1s"; view_ttl = "1s"; };
+poll: { interval = "100ms"; timeout = "2s"; view_ttl = "5s"; };
 readiness: { settle = "100ms"; rehab = "0"; };
 region: { name = "$name"; datacenters = [ "$dc{$name}" ]; };
 datacenters = ( { name = "$dc{$name}"; size = 3; racks = [ "r1", "r2", "r3" ]; } );

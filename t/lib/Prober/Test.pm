@@ -90,11 +90,11 @@ sub run {
 # Waits until the condition is true and returns its value.
 sub wait_for {
     my ($condition, $what, $timeout) = @_;
-    my $end = time + ($timeout // 10);
+    my $end = time + ($timeout // 30);
     while (1) {
         my $value = $condition->();
         return $value if $value;
-        die sprintf("waited %s s in vain for %s\n", $timeout // 10, $what // 'it') if time > $end;
+        die sprintf("waited %s s in vain for %s\n", $timeout // 30, $what // 'it') if time > $end;
         sleep 0.02;
     }
 }
