@@ -11,6 +11,7 @@ use Prober::Test;
 use Prober::Collector;
 use Prober::Fleet;
 use Prober::Haproxy;
+use Prober::Manager;
 
 my $root = root();
 my $examples = "$root/packaging/examples";
@@ -127,5 +128,29 @@ SKIP: {
 $fleet->post("nodes/$ip[0]/crash");
 wait_for(sub { $check->() != 0 }, 'check-ready to see it');
 pass('check-ready: not ready');
+
+# drain.conf drains when somebody stops Cassandra, not when it has died by itself: systemd stops the unit then, too.
+SKIP: {
+    my $missing = Prober::Manager::missing();
+    skip $missing, 4 if $missing;
+    my $drain = slurp("$examples/cassandra.service.d/drain.conf") =~ s/^After=.*$//mr;
+    # As root there, which a user's systemd is already.
+    $drain =~ s{^(\w+)=-\+?(.*)$}{$1=-$2}mg;
+    $drain =~ s{/usr/bin/proberctl}{$dir/proberctl}g == 2 or die 'drain.conf has changed';
+    $drain =~ s/sleep 10/sleep 1/ or die 'drain.conf has changed';
+    chmod 0755, spew("$dir/proberctl", "#!/bin/sh\necho \"\$1\" >>$dir/asked\n");
+    my $manager = Prober::Manager->start(units => { 'cassandra.service' => "[Service]\nType=exec\nExecStart=/bin/sleep infinity\n$drain" });
+    my $state = sub { ($manager->systemctl('is-active', 'cassandra.service'))[1] };
+    my $asked = sub { join ' ', split ' ', -e "$dir/asked" ? slurp("$dir/asked") : '' };
+    is(($manager->systemctl('start', 'cassandra.service'))[0], 0, 'drain.conf: it starts');
+    is($asked->(), 'undrain', 'and serves');
+    $manager->systemctl('kill', '--kill-who=main', '--signal=KILL', 'cassandra.service');
+    wait_for(sub { $state->() =~ /^failed/m }, 'it to be seen as dead', 30);
+    is($asked->(), 'undrain', 'a crash is no drain');
+    $manager->systemctl('start', 'cassandra.service');
+    $manager->systemctl('stop', 'cassandra.service');
+    is($asked->(), 'undrain undrain drain', 'a stop is one');
+    $manager->stop;
+}
 
 done();
