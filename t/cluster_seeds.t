@@ -15,7 +15,7 @@ use Prober::Watch;
 
 BEGIN { Prober::Mesh::own_network() }
 
-use constant { PATIENCE => 8, FOLLOW => 30, STARTED => 180 };
+use constant { PATIENCE => 8, FOLLOW => 10, STARTED => 180 };
 
 my $mesh = Prober::Mesh->new(
     layout => 'dc1:r1,dc1:r2,dc1:r3,dc1:r1,dc2:r1,dc2:r2', seeds => '1,5',
