@@ -24,12 +24,13 @@ sub polled {
 my $idle = start(name => 'idle', log => tempdir() . '/idle.log',
     command => [ @pollctl, '--local', "jmx://127.0.0.1:$port", '--interval', 125_000, '--rounds', 2 ]);
 my $began = time;
-my ($output, $end) = polled('--local', "jmx://127.0.0.1:$port", '--interval', 200, '--rounds', 5);
-is("$end->{ok} of $end->{polls}", '5 of 5', 'polled on 127.0.0.1');
+my ($output, $end) = polled('--local', "jmx://127.0.0.1:$port", '--interval', 1000, '--rounds', 5);
+# A poll that takes longer than that costs a turn.
+ok($end->{polls} >= 3 && $end->{ok} == $end->{polls}, "polled on 127.0.0.1 ($end->{ok} of $end->{polls})");
 like($output, qr/mode=NORMAL/, 'what it says of itself');
 my $ip = $cluster->ip(1);
 like($output, qr/opinions=\Q$ip\E:UP/, 'and of the cluster');
-($output, $end) = polled('--local', "jmx://$ip:$port", '--interval', 200, '--rounds', 2);
+($output, $end) = polled('--local', "jmx://$ip:$port", '--interval', 1000, '--rounds', 2);
 is("$end->{refused} of $end->{polls}", '2 of 2', 'elsewhere it is refused');
 
 $cluster->signal(STOP => 1);

@@ -197,7 +197,7 @@ static enum job_act lead_acting(struct job *job, struct job_watch *watch, size_t
     if (seen->sight.live && it->state == JOB_NODE_RUNNING &&
         seen->now_ms - watch->live_since_ms >= settings->settle_ms &&
         tell_of(job, watch, node, "still runs its unit",
-                "or its host cannot say how that ended, as its journal tells", seen->now_ms))
+                "if it does not, its host cannot say so, as its journal tells", seen->now_ms))
         return JOB_WRITE;
     return JOB_REST;
 }
