@@ -234,9 +234,7 @@ static void on_left(const struct unit_state *state, void *userdata)
 {
     struct run_states *run_state = userdata;
 
-    if (state->known &&
-        (strcmp(state->active, "active") == 0 || strcmp(state->active, "activating") == 0 ||
-         strcmp(state->active, "reloading") == 0))
+    if (state->known && is_running(state))
         give_back(run_state);
     run_state->step = STEP_IDLE;
 }
