@@ -24,20 +24,22 @@ sub polled {
 my $idle = start(name => 'idle', log => tempdir() . '/idle.log',
     command => [ @pollctl, '--local', "jmx://127.0.0.1:$port", '--interval', 125_000, '--rounds', 2 ]);
 my $began = time;
-my ($output, $end) = polled('--local', "jmx://127.0.0.1:$port", '--interval', 1000, '--rounds', 5);
-# A poll that takes longer than that costs a turn.
-ok($end->{polls} >= 3 && $end->{ok} == $end->{polls}, "polled on 127.0.0.1 ($end->{ok} of $end->{polls})");
+my ($output, $end) = polled('--local', "jmx://127.0.0.1:$port", '--interval', 200, '--rounds', 5);
+# A round in which the poll before it still runs has none.
+is($end->{ok}, $end->{polls}, 'polled on 127.0.0.1');
+cmp_ok($end->{polls}, '>=', 2, 'again and again');
 like($output, qr/mode=NORMAL/, 'what it says of itself');
 my $ip = $cluster->ip(1);
 like($output, qr/opinions=\Q$ip\E:UP/, 'and of the cluster');
-($output, $end) = polled('--local', "jmx://$ip:$port", '--interval', 1000, '--rounds', 2);
-is("$end->{refused} of $end->{polls}", '2 of 2', 'elsewhere it is refused');
+($output, $end) = polled('--local', "jmx://$ip:$port", '--interval', 200, '--rounds', 2);
+is($end->{refused}, $end->{polls}, 'elsewhere it is refused');
+cmp_ok($end->{polls}, '>=', 1, 'whoever asks');
 
 $cluster->signal(STOP => 1);
 ($output, $end) = polled('--local', "jmx://127.0.0.1:$port", '--interval', 200, '--timeout', 700, '--rounds', 12);
 cmp_ok($end->{timeout} // 0, '>=', 1, 'a stopped Cassandra: timeout');
 $cluster->signal(CONT => 1);
-($output, $end) = polled('--local', "jmx://127.0.0.1:$port", '--interval', 500, '--rounds', 4);
+($output, $end) = polled('--local', "jmx://127.0.0.1:$port", '--interval', 500, '--rounds', 8);
 cmp_ok($end->{ok} // 0, '>=', 3, 'and back');
 
 ok($idle->ended(180), 'two polls, two minutes between them');
