@@ -138,7 +138,7 @@ SKIP: {
     $drain =~ s{^(\w+)=-\+?(.*)$}{$1=-$2}mg;
     $drain =~ s{/usr/bin/proberctl}{$dir/proberctl}g == 2 or die 'drain.conf has changed';
     $drain =~ s/sleep 10/sleep 1/ or die 'drain.conf has changed';
-    chmod 0755, spew("$dir/proberctl", "#!/bin/sh\necho \"\$1\" >>$dir/asked\n");
+    chmod 0755, spew("$dir/proberctl", "#!/bin/sh\n# The collector is away the first time.\n[ -e $dir/away ] || { : >$dir/away; exit 2; }\necho \"\$1\" >>$dir/asked\n");
     my $manager = Prober::Manager->start(units => { 'cassandra.service' => "[Service]\nType=exec\nExecStart=/bin/sleep infinity\n$drain" });
     my $state = sub { ($manager->systemctl('is-active', 'cassandra.service'))[1] };
     my $asked = sub { join ' ', split ' ', -e "$dir/asked" ? slurp("$dir/asked") : '' };
